@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "net/tls_options.h"
+
+namespace khtrace::net {
+
+struct GrpcRequest {
+  std::string method;  // "/package.Service/Method"
+  // Names in lower case; values of "-bin" names are the decoded bytes.
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::string message;  // uncompressed
+  std::string peer;     // "ipv4:127.0.0.1:50312"
+  // The client's; max() = none.
+  std::chrono::system_clock::time_point deadline =
+      std::chrono::system_clock::time_point::max();
+  std::stop_token stop;  // the client cancelled or hung up
+
+  // The first value of `name` (lower case); empty when there is none.
+  std::string_view Metadata(std::string_view name) const;
+};
+
+struct GrpcReply {
+  // gRPC's numbers, 0 = OK; Code's values are the same ones.
+  int code = 0;
+  std::string message;  // of an error
+  std::string body;     // of a success
+  // Set: the error carries google.rpc.RetryInfo in grpc-status-details-bin,
+  // without which OTLP clients do not repeat RESOURCE_EXHAUSTED.
+  std::optional<std::chrono::milliseconds> retry_after;
+
+  static GrpcReply Ok(std::string body) { return {.body = std::move(body)}; }
+  static GrpcReply FromError(const Error& error) {
+    return {.code = static_cast<int>(error.code), .message = error.message};
+  }
+};
+
+// The same rules as for HttpRespond: once, from any thread; dropped unused, it
+// answers INTERNAL.
+using GrpcRespond = std::function<void(GrpcReply)>;
+// Runs on one of gRPC's threads: work over 1 ms belongs on a pool.
+using GrpcUnaryHandler = std::function<void(GrpcRequest, GrpcRespond)>;
+
+struct GrpcServerOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;  // 0 = any free one
+  // See HttpServerOptions::port_option.
+  std::string port_option;
+  TlsOptions tls;
+
+  // Largest uncompressed message. Over it: RESOURCE_EXHAUSTED.
+  size_t max_recv_msg_bytes = 4u << 20;
+  int max_concurrent_streams = 0;  // per connection; 0 = gRPC's default
+  // Messages of unanswered calls, over all connections. Over it:
+  // RESOURCE_EXHAUSTED with RetryInfo of one second.
+  size_t max_bytes_in_flight = 256u << 20;
+
+  // The Collector's keepalive.server_parameters; 0 = gRPC's default.
+  std::chrono::milliseconds max_connection_idle{0};
+  std::chrono::milliseconds max_connection_age{0};
+  std::chrono::milliseconds max_connection_age_grace{0};
+  std::chrono::milliseconds keepalive_time{0};
+  std::chrono::milliseconds keepalive_timeout{0};
+  // Pings more often than this close the connection (enforcement_policy).
+  std::chrono::milliseconds keepalive_min_time{0};
+  bool keepalive_permit_without_stream = false;
+};
+
+// Full method name -> handler.
+using GrpcHandlers = std::map<std::string, GrpcUnaryHandler, std::less<>>;
+
+// gRPC over HTTP/2 with unary methods given by name; messages are bytes.
+// Other methods answer UNIMPLEMENTED; grpc.health.v1.Health/Check answers
+// SERVING. gRPC owns its threads. Thread-safe.
+class GrpcServer {
+ public:
+  // Listens before it returns. kUnavailable when the port is taken,
+  // kInvalidArgument for TLS files that cannot be read.
+  static Result<std::unique_ptr<GrpcServer>> Start(
+      const GrpcServerOptions& options, GrpcHandlers handlers);
+  // Cuts calls still running, then waits until every GrpcRespond is used or
+  // gone.
+  ~GrpcServer();
+
+  uint16_t port() const;
+  std::string address() const;  // "127.0.0.1:4317"
+
+  // Stops accepting and waits for running calls; after `patience`, cuts them.
+  void Stop(std::chrono::nanoseconds patience);
+
+ private:
+  class Impl;
+  explicit GrpcServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace khtrace::net
