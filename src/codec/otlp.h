@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "model/span_batch.h"
+#include "telemetry/drop_reasons.h"
+
+// OTLP bytes <-> SpanBatch. Pure functions. Sources: opentelemetry-proto
+// v1.11 (trace.proto, trace_service.proto), and for JSON the specification's
+// "JSON Protobuf Encoding" (ids in hex, enums as integers).
+
+namespace khtrace::codec {
+
+// Bounds of what one sender may make us hold. A span over one of them is
+// dropped under its reason; the rest of the request is stored.
+struct OtlpDecodeOptions {
+  // Levels of arrays and kvlists inside an attribute. Larger: deeper trees
+  // in the answers, more stack in every consumer that walks them.
+  int max_attribute_depth = 32;
+  // Attributes on one span, event or link. Larger: one span may hold more.
+  // The attributes beyond are cut off and counted in the span's own
+  // dropped_attributes_count, as an SDK's limit does.
+  size_t max_attributes = 16384;
+};
+
+struct OtlpDecoded {
+  model::SpanBatch batch;        // every span that is sound
+  telemetry::DropCounts counts;  // spans dropped and repairs, by reason
+  // What is told to the sender in partial_success, e.g. "3 spans dropped: 2
+  // zero_trace_id, 1 …"; empty if nothing was dropped.
+  std::string message;
+};
+
+// An ExportTraceServiceRequest (or TracesData: the same bytes).
+// kInvalidArgument: not a well-formed message, or an id of a wrong length
+// (OTLP wants the whole request refused then). `body` becomes the batch's
+// text: nothing is copied.
+Result<OtlpDecoded> DecodeOtlpProtobuf(std::string body,
+                                       const OtlpDecodeOptions& options = {});
+
+// The same request as JSON, tolerant as the Collector is: enum names,
+// snake_case keys, numbers in strings, unknown keys ignored.
+Result<OtlpDecoded> DecodeOtlpJson(std::string_view body,
+                                   const OtlpDecodeOptions& options = {});
+
+// TracesData: field 1, ResourceSpans in the order of their first span.
+void EncodeOtlpProtobuf(const model::SpanBatch& batch, std::string* out);
+
+enum class OtlpJsonStyle {
+  kOtlp,   // OTLP/JSON: hex ids, integer enums
+  kTempo,  // Tempo's HTTP API: base64 ids, enum names
+};
+// The array of ResourceSpans alone: "[{"resource":…},…]". Callers wrap it
+// under "resourceSpans" or "batches". Zero values are left out, 64-bit
+// integers are strings.
+void EncodeOtlpJson(const model::SpanBatch& batch, OtlpJsonStyle style,
+                    std::string* out);
+
+// ExportTraceServiceResponse. With rejected == 0 and no message: empty
+// success ("" and {"partialSuccess":{}}).
+std::string EncodeOtlpResponseProtobuf(uint64_t rejected_spans,
+                                       std::string_view message);
+std::string EncodeOtlpResponseJson(uint64_t rejected_spans,
+                                   std::string_view message);
+
+}  // namespace khtrace::codec

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fs.h"
+#include "base/request_context.h"
+#include "model/span_batch.h"
+#include "storage/trace_store.h"
+
+// One immutable part file. Layout: docs/format/part.md.
+
+namespace khtrace::storage::columnar {
+
+// What a part says of itself beside its spans.
+struct PartMeta {
+  // Every WAL frame with a sequence up to this one is in this part or an
+  // older one: recovery starts after the largest of all parts.
+  uint64_t wal_end = 0;
+  // File names (without directory) of the parts that this one replaces, when
+  // it is a merge. Found beside it after a crash, they are deleted.
+  std::vector<std::string> replaces;
+  // Level of merging: 0 = cut from the head.
+  uint32_t level = 0;
+};
+
+struct PartInfo {
+  PartMeta meta;
+  uint64_t span_count = 0;
+  uint64_t trace_count = 0;
+  UnixNanos min_start;
+  UnixNanos max_start;
+  UnixNanos max_end;
+  uint64_t file_bytes = 0;
+};
+
+// One column as `khtrace inspect` shows it.
+struct ColumnInfo {
+  std::string table;     // "span", "event", "link", "scope", "resource", …
+  std::string name;      // "duration", or an attribute key
+  std::string type;      // "string", "int", …
+  std::string encoding;  // "dictionary+bitpack", …
+  uint64_t bytes = 0;    // on disk, dictionary and filters included
+  uint64_t values = 0;   // present
+};
+
+struct PartWriteOptions {
+  // Spans per row group (ends at a trace's end, so groups differ a little).
+  // Larger: better compression; smaller: finer pruning, less to decode for
+  // one trace. 64 Ki: reference figures in docs/performance.md.
+  uint32_t row_group_spans = 64 * 1024;
+  // zstd level of what goes through zstd. Larger: slower cut, smaller file.
+  int zstd_level = 3;
+};
+
+// Writes all rows of `batches` as one part: sorted by trace start and trace,
+// spans by start; a span that occurs several times (same trace id, span id,
+// kind, start) once. Written to `path` + ".tmp", synced, renamed, directory
+// synced. At least one row. The errors are the file system's.
+Result<PartInfo> WritePart(Fs& fs, const std::string& path,
+                           std::span<const model::SpanBatchPtr> batches,
+                           const PartMeta& meta,
+                           const PartWriteOptions& options = {});
+
+// An open part. Immutable, thread-safe. Damage is found page by page: a call
+// that needs a corrupt page answers kDataLoss naming file, column and page;
+// others go on.
+class Part {
+ public:
+  // kDataLoss: not a part, truncated, or a corrupt footer.
+  // kUnimplemented: a format version newer than ours; says which.
+  static Result<std::shared_ptr<const Part>> Open(Fs& fs,
+                                                  const std::string& path);
+  virtual ~Part() = default;
+
+  virtual const PartInfo& info() const = 0;
+  virtual const std::string& path() const = 0;
+
+  // The trace's spans in this part, or nullptr.
+  virtual Result<model::SpanBatchPtr> GetTrace(
+      const RequestContext& context, const model::TraceId& id) const = 0;
+  // Appends every trace with a span that fits; `request.limit` is the
+  // caller's to apply, but the part may stop after that many newest traces.
+  virtual Status FindTraces(const RequestContext& context,
+                            const ScanRequest& request,
+                            std::vector<TraceMatch>* matches,
+                            ScanStats* stats) const = 0;
+  virtual Status CollectServices(std::set<std::string>* services) const = 0;
+  virtual Status CollectOperations(std::string_view service,
+                                   std::set<Operation>* operations) const = 0;
+  // All spans in the part's order, in batches of some thousand rows that end
+  // where a trace ends.
+  virtual Status ForEachBatch(
+      const RequestContext& context,
+      const std::function<Status(const model::SpanBatchPtr&)>& visit) const = 0;
+  // Reads every page and checks every checksum and count. Names the first
+  // damage.
+  virtual Status Verify() const = 0;
+  virtual std::vector<ColumnInfo> Columns() const = 0;
+};
+
+}  // namespace khtrace::storage::columnar
