@@ -9,10 +9,10 @@ namespace khtrace {
 }  // namespace khtrace
 
 // Our own invariants, always on; never about outside input.
-#define KHTRACE_CHECK(condition)                             \
-  do {                                                       \
-    if (!(condition)) [[unlikely]]                           \
-      ::khtrace::BugFound(#condition, __FILE__, __LINE__);   \
+#define KHTRACE_CHECK(condition)                           \
+  do {                                                     \
+    if (!(condition)) [[unlikely]]                         \
+      ::khtrace::BugFound(#condition, __FILE__, __LINE__); \
   } while (false)
 
 // The same for hot loops: gone in release builds.

@@ -17,15 +17,24 @@ struct UnixNanos {
 
   static constexpr UnixNanos Max() { return {UINT64_MAX}; }
   // Saturate instead of wrapping: a time range never turns inside out.
-  UnixNanos Plus(std::chrono::nanoseconds d) const {
-    if (d.count() < 0) return Minus(-d);
-    const uint64_t add = static_cast<uint64_t>(d.count());
-    return {ns > UINT64_MAX - add ? UINT64_MAX : ns + add};
+  constexpr UnixNanos Plus(std::chrono::nanoseconds d) const {
+    return d.count() < 0 ? Earlier(Magnitude(d)) : Later(Magnitude(d));
   }
-  UnixNanos Minus(std::chrono::nanoseconds d) const {
-    if (d.count() < 0) return Plus(-d);
-    const uint64_t sub = static_cast<uint64_t>(d.count());
-    return {ns < sub ? 0 : ns - sub};
+  constexpr UnixNanos Minus(std::chrono::nanoseconds d) const {
+    return d.count() < 0 ? Later(Magnitude(d)) : Earlier(Magnitude(d));
+  }
+
+ private:
+  // Unsigned: the least duration has no positive counterpart.
+  static constexpr uint64_t Magnitude(std::chrono::nanoseconds d) {
+    const auto count = static_cast<uint64_t>(d.count());
+    return d.count() < 0 ? 0 - count : count;
+  }
+  constexpr UnixNanos Later(uint64_t by) const {
+    return {ns > UINT64_MAX - by ? UINT64_MAX : ns + by};
+  }
+  constexpr UnixNanos Earlier(uint64_t by) const {
+    return {ns < by ? 0 : ns - by};
   }
 };
 

@@ -63,11 +63,14 @@ class Fs {
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;
   virtual Result<uint64_t> FileSize(const std::string& path) = 0;
   virtual bool Exists(const std::string& path) = 0;
-  // Makes `dir` and its parents; fine if it is there.
+  // Makes `dir` and its parents, durably (no SyncDir needed); fine if it is
+  // there.
   virtual Status MakeDirs(const std::string& dir) = 0;
   // Atomically replaces `to`. Durable only after SyncDir of the directory.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // A file or an empty directory. Mapped files stay readable.
   virtual Status Remove(const std::string& path) = 0;
+  // A second name for the same file; kAlreadyExists if `to` is taken.
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   virtual Status SyncDir(const std::string& dir) = 0;
   virtual Result<FsSpace> Space(const std::string& dir) = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -52,13 +53,16 @@ class CondVar {
     cv_.wait(lock);
     lock.release();
   }
-  // Returns false when `timeout` passed without a wake.
+  // Returns false when `timeout` passed without a wake. A timeout beyond a day
+  // counts as a day: adding more to the time of day could overflow.
   bool WaitFor(Mutex& mu, std::chrono::nanoseconds timeout)
       KHTRACE_REQUIRES(mu) KHTRACE_NO_ANALYSIS {
     std::unique_lock<std::mutex> lock(mu.mu_, std::adopt_lock);
     // system_clock: TSan of g++ 12 does not know pthread_cond_clockwait.
     const bool woken =
-        cv_.wait_until(lock, std::chrono::system_clock::now() + timeout) ==
+        cv_.wait_until(lock, std::chrono::system_clock::now() +
+                                 std::min<std::chrono::nanoseconds>(
+                                     timeout, std::chrono::hours(24))) ==
         std::cv_status::no_timeout;
     lock.release();
     return woken;

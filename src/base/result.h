@@ -106,9 +106,8 @@ using Status = Result<void>;
 #define KHTRACE_CAT2(a, b) a##b
 #define KHTRACE_CAT(a, b) KHTRACE_CAT2(a, b)
 
-#define RETURN_IF_ERROR(expr)                     \
-  if (auto khtrace_r = (expr); !khtrace_r)        \
-  return std::move(khtrace_r).error()
+#define RETURN_IF_ERROR(expr) \
+  if (auto khtrace_r = (expr); !khtrace_r) return std::move(khtrace_r).error()
 
 #define ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
   auto tmp = (expr);                          \

@@ -7,8 +7,8 @@ bool Secret::Matches(std::string_view candidate) const {
   if (value_.empty()) return false;
   unsigned char difference = candidate.size() != value_.size();
   for (size_t i = 0; i < candidate.size(); ++i) {
-    difference |= static_cast<unsigned char>(
-        candidate[i] ^ value_[i % value_.size()]);
+    difference |=
+        static_cast<unsigned char>(candidate[i] ^ value_[i % value_.size()]);
   }
   return difference == 0;
 }
