@@ -37,11 +37,11 @@ struct GrpcRequest {
 struct GrpcReply {
   // gRPC's numbers, 0 = OK; Code's values are the same ones.
   int code = 0;
-  std::string message;  // of an error
-  std::string body;     // of a success
+  std::string message{};  // of an error
+  std::string body{};     // of a success
   // Set: the error carries google.rpc.RetryInfo in grpc-status-details-bin,
   // without which OTLP clients do not repeat RESOURCE_EXHAUSTED.
-  std::optional<std::chrono::milliseconds> retry_after;
+  std::optional<std::chrono::milliseconds> retry_after{};
 
   static GrpcReply Ok(std::string body) { return {.body = std::move(body)}; }
   static GrpcReply FromError(const Error& error) {

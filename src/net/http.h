@@ -74,7 +74,7 @@ struct HttpRequest {
   std::string peer;  // "127.0.0.1:50312", "[::1]:50312"
   bool tls = false;
   // What `{name}` segments of the matched route held, decoded.
-  std::vector<std::pair<std::string, std::string>> path_params;
+  std::vector<std::pair<std::string, std::string>> path_params{};
   // Requested once nobody waits for the answer: the client hung up, or the
   // server gave up waiting in Stop().
   std::stop_token stop;
@@ -91,9 +91,9 @@ struct HttpRequest {
 // server's business; everything else is said here.
 struct HttpResponse {
   int status = 200;
-  HttpHeaders headers;
-  std::string content_type;  // "" = no Content-Type header
-  std::string body;
+  HttpHeaders headers{};
+  std::string content_type{};  // "" = no Content-Type header
+  std::string body{};
 };
 
 // Plain text answer, ended by a newline as Go's http.Error does.
