@@ -157,9 +157,7 @@ class SpanBatch {
     const StringRef ref = data_.strings[code];
     return {data_.text.data() + ref.offset, ref.size};
   }
-  std::string_view Key(KeyCode code) const {
-    return String(data_.keys[code]);
-  }
+  std::string_view Key(KeyCode code) const { return String(data_.keys[code]); }
   std::span<const Attr> Attributes(AttrRange range) const {
     return {data_.attributes.data() + range.begin, range.size()};
   }
@@ -170,7 +168,8 @@ class SpanBatch {
       case AttrType::kArray:
       case AttrType::kKvList:
         return {attr.type, 0, String(static_cast<StringCode>(attr.payload))};
-      default: return {attr.type, attr.payload, {}};
+      default:
+        return {attr.type, attr.payload, {}};
     }
   }
   // The value under `key`, or nullptr.

@@ -85,10 +85,10 @@ struct DependencyEdge {
 };
 
 struct StoreStats {
-  uint64_t spans = 0;        // stored, duplicates included
-  uint64_t disk_bytes = 0;   // 0 for memory backends
-  uint64_t head_spans = 0;   // of them, not yet in a part
-  uint64_t head_bytes = 0;   // memory held for them
+  uint64_t spans = 0;       // stored, duplicates included
+  uint64_t disk_bytes = 0;  // 0 for memory backends
+  uint64_t head_spans = 0;  // of them, not yet in a part
+  uint64_t head_bytes = 0;  // memory held for them
   uint64_t wal_bytes = 0;
   uint64_t parts = 0;
   std::optional<UnixNanos> oldest;  // earliest span start

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -114,7 +115,7 @@ class ProtoReader {
   }
   template <typename T>
   T ReadFixed() {
-    if (end_ - p_ < static_cast<ptrdiff_t>(sizeof(T))) {
+    if (end_ - p_ < static_cast<std::ptrdiff_t>(sizeof(T))) {
       Fail();
       return 0;
     }
