@@ -27,7 +27,6 @@ void SpanBatchBuilder::Reset(std::string text) {
   added_text_.clear();
   key_table_ = {};
   string_table_ = {};
-  memo_ = {};
 }
 
 std::string_view SpanBatchBuilder::Text(StringCode code) const {

@@ -64,11 +64,6 @@ class SpanBatchBuilder {
                uint32_t dropped_attributes = 0);
   void AddLinkAttribute(std::string_view key, const AttrValue& value);
 
-  // Copies span `row` of `source`, with its scope, resource, events and
-  // links. Scopes of one source are added once (keep calling with the same
-  // source for many rows; remembered for the latest source only).
-  void AppendRow(const SpanBatch& source, RowIndex row);
-
   // Copies `text` into the batch. With `unique`, equal texts get one code:
   // costs a hash, saves memory.
   StringCode AddString(std::string_view text);
@@ -93,14 +88,6 @@ class SpanBatchBuilder {
     std::vector<uint32_t> slots;  // code + 1, 0 = free; power-of-two size
     uint32_t used = 0;
   };
-  struct CopyMemo {
-    const SpanBatch* source = nullptr;
-    std::vector<uint32_t> scope;     // source index -> ours + 1
-    std::vector<uint32_t> resource;  // likewise
-    std::vector<uint32_t> key;
-    std::vector<uint32_t> string;
-  };
-
   std::string_view Text(StringCode code) const;
   template <typename TextOf>
   uint32_t* FindSlot(CodeTable& table, std::string_view text, uint64_t hash,
@@ -108,13 +95,6 @@ class SpanBatchBuilder {
   KeyCode NewKey(StringCode code);
   void AddAttribute(AttrRange& owner, std::string_view key,
                     const AttrValue& value);
-  uint32_t CopyScope(const SpanBatch& source, uint32_t scope);
-  uint32_t CopyResource(const SpanBatch& source, uint32_t resource);
-  StringCode CopyString(const SpanBatch& source, StringCode code);
-  AttrRange CopyAttributes(const SpanBatch& source, AttrRange range);
-  void CopyEvents(const SpanBatch& source, RowIndex row);
-  void CopyLinks(const SpanBatch& source, RowIndex row);
-  void CheckMemo(const SpanBatch& source);
   void Reset(std::string text);
 
   SpanBatchData data_;
@@ -123,11 +103,46 @@ class SpanBatchBuilder {
   std::string added_text_;
   CodeTable key_table_;
   CodeTable string_table_;
-  CopyMemo memo_;
+};
+
+// Copies spans of one batch into a builder, each with its scope, resource,
+// events and links; texts become unique. Borrows both for its lifetime.
+// Several copiers may feed one builder in turn. Confined to one thread.
+class RowCopier {
+ public:
+  RowCopier(const SpanBatch& source, SpanBatchBuilder& to);
+
+  // Appends span `row` of the source behind the builder's last.
+  void Append(RowIndex row);
+
+ private:
+  uint32_t CopyScope(uint32_t scope);
+  uint32_t CopyResource(uint32_t resource);
+  StringCode CopyString(StringCode code);
+  AttrRange CopyAttributes(AttrRange range);
+  void CopyEvents(RowIndex row);
+  void CopyLinks(RowIndex row);
+
+  const SpanBatch& source_;
+  SpanBatchBuilder& builder_;
+  SpanBatchData& to_;
+  // By code or index in the source: ours + 1, or 0 if not yet copied.
+  std::vector<uint32_t> scopes_;
+  std::vector<uint32_t> resources_;
+  std::vector<uint32_t> keys_;
+  std::vector<uint32_t> strings_;
 };
 
 // The same spans in the same order with every distinct text stored once and
 // nothing unreferenced: what the store keeps. `rows` selects; empty = all.
 SpanBatch Compact(const SpanBatch& batch, std::span<const RowIndex> rows = {});
+
+struct RowRef {
+  const SpanBatch* batch;
+  RowIndex row;
+};
+
+// These spans of many batches, in this order, as one compact batch.
+SpanBatch Gather(std::span<const RowRef> rows);
 
 }  // namespace khtrace::model

@@ -102,7 +102,7 @@ TEST(Compact, KeepsSelectedRowsWholeAndDropsTheTextOfOthers) {
   EXPECT_LT(compact.data().text.size(), 100u);
 }
 
-TEST(AppendRow, JoinsBatchesWithTheirOwnResources) {
+TEST(RowCopier, JoinsBatchesWithTheirOwnResources) {
   SpanBatchBuilder joined;
   for (const char* service : {"a", "b", "a"}) {
     SpanBatchBuilder one;
@@ -110,7 +110,7 @@ TEST(AppendRow, JoinsBatchesWithTheirOwnResources) {
     one.AddResourceAttribute("service.name", AttrValue::String(service));
     one.AddSpan(Fields(1, service));
     const SpanBatch source = one.Build();
-    joined.AppendRow(source, 0);
+    RowCopier(source, joined).Append(0);
   }
   const SpanBatch batch = joined.Build();
   ASSERT_EQ(batch.row_count(), 3u);

@@ -84,11 +84,12 @@ Result<SpanBatchPtr> MemoryStore::GetTrace(const RequestContext& context,
   if (found.empty()) {
     return Error{Code::kNotFound, "trace " + id.ToHex() + " was not found"};
   }
-  model::SpanBatchBuilder builder;
+  std::vector<model::RowRef> rows;
+  rows.reserve(found.size());
   for (const auto& [key, place] : found) {
-    builder.AppendRow(*place.first, place.second);
+    rows.push_back({place.first, place.second});
   }
-  return SpanBatchPtr(std::make_shared<const SpanBatch>(builder.Build()));
+  return SpanBatchPtr(std::make_shared<const SpanBatch>(model::Gather(rows)));
 }
 
 Result<FindTracesResult> MemoryStore::FindTraces(const RequestContext& context,
