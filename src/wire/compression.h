@@ -18,9 +18,11 @@ enum class Coding : uint8_t { kIdentity, kGzip, kDeflate, kZstd };
 Result<Coding> ParseCoding(std::string_view name);
 
 // Inflates `bytes`. kInvalidArgument: malformed or truncated.
-// kResourceExhausted: more than `limit_bytes` would come out; no more than
-// that is ever allocated, so a zip bomb costs its limit at most. kDeflate
-// takes both zlib-wrapped and raw streams, as browsers and proxies send both.
+// kResourceExhausted: more than `limit_bytes` would come out. The output never
+// grows beyond that, so a zip bomb costs its limit (and, while the output
+// grows, half as much again). Several gzip members or zstd frames in a row are
+// one text; anything else behind the end is malformed. kDeflate takes both
+// zlib-wrapped and raw streams, as browsers and proxies send both.
 Result<std::string> Decompress(Coding coding, std::string_view bytes,
                                size_t limit_bytes);
 
