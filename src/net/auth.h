@@ -13,10 +13,9 @@ namespace khtrace::net {
 // Checks "Authorization: Bearer <token>" against a list. Immutable.
 class BearerAuth {
  public:
-  // Empty tokens are left out; no token at all lets everybody in.
+  // Empty tokens are left out; without any token nobody gets in, so that a
+  // variable left unset does not open the door.
   explicit BearerAuth(std::vector<Secret> tokens);
-
-  bool enabled() const { return !tokens_.empty(); }
 
   // kUnauthenticated "missing or empty authorization header: Authorization" or
   // "scheme or token does not match". Compares with every token in constant

@@ -16,7 +16,7 @@
 namespace khtrace::net {
 
 struct HttpServerOptions {
-  std::string host = "127.0.0.1";  // address or name; "" = every interface
+  std::string host = "127.0.0.1";  // address or name; "" = 0.0.0.0
   uint16_t port = 0;               // 0 = any free one
   // The option that moves this listener, named in the error of a busy port:
   // "receivers.otlp.protocols.http.endpoint". "" = not named.
