@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every backend gives the oracle's answers on random spans, whatever happens
+// in between: flushes and restarts at random points, batches sent again.
+// KHTRACE_DIFFERENTIAL_SEEDS raises the number of seeds for a long run.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "model/testing.h"
+#include "store_under_test.h"
+
+namespace khtrace::conformance {
+namespace {
+
+using model::RowIndex;
+using model::SpanBatch;
+using model::SpanBatchPtr;
+using storage::Compare;
+using storage::Condition;
+using storage::Field;
+using storage::ScanRequest;
+
+uint64_t SeedCount() {
+  const char* text = std::getenv("KHTRACE_DIFFERENTIAL_SEEDS");
+  return text == nullptr ? 200 : std::strtoull(text, nullptr, 10);
+}
+
+class Differential {
+ public:
+  Differential(uint64_t seed, StoreUnderTest& oracle, StoreUnderTest& tested)
+      : random_(seed), oracle_(oracle), tested_(tested) {}
+
+  void Run() {
+    for (uint64_t step = 3 + Below(8); step > 0; --step) {
+      WriteSomething();
+      if (OneIn(3)) tested_.Flush();
+      if (OneIn(4) && tested_.store().capabilities().survives_restart) {
+        tested_.Reopen();
+      }
+      if (OneIn(2)) CompareAnswers();
+    }
+    CompareAnswers();
+  }
+
+ private:
+  uint64_t Below(uint64_t bound) { return random_() % bound; }
+  bool OneIn(uint64_t n) { return Below(n) == 0; }
+
+  void WriteSomething() {
+    if (sent_.empty() || !OneIn(4)) {
+      model::RandomBatchOptions options;
+      options.span_count = static_cast<uint32_t>(1 + Below(60));
+      options.trace_count = static_cast<uint32_t>(1 + Below(12));
+      options.start.ns += Below(10) * 5'000'000'000;
+      options.odd_times = OneIn(4);
+      sent_.push_back(std::make_shared<const SpanBatch>(
+          model::RandomBatchForTesting(random_(), options)));
+    } else {
+      std::swap(sent_.back(), sent_[Below(sent_.size())]);
+    }
+    ASSERT_TRUE(WriteNow(oracle_.store(), sent_.back()));
+    const Status status = WriteNow(tested_.store(), sent_.back());
+    ASSERT_TRUE(status) << status.error().message;
+  }
+
+  void CompareAnswers() {
+    EXPECT_EQ(DescribeNames(oracle_.store()), DescribeNames(tested_.store()));
+    const SpanBatch& batch = *sent_[Below(sent_.size())];
+    for (int i = 0; i < 3; ++i) {
+      const RowIndex row = RandomRow(batch);
+      const model::TraceId id = batch.spans().trace_id[row];
+      EXPECT_EQ(DescribeTrace(oracle_.store(), id),
+                DescribeTrace(tested_.store(), id));
+    }
+    for (int i = 0; i < 8; ++i) {
+      const ScanRequest request = RandomRequest(batch);
+      EXPECT_EQ(DescribeFound(oracle_.store(), request),
+                DescribeFound(tested_.store(), request));
+    }
+    EXPECT_EQ(DescribeDependencies(oracle_.store(), {}, UnixNanos::Max()),
+              DescribeDependencies(tested_.store(), {}, UnixNanos::Max()));
+  }
+
+  RowIndex RandomRow(const SpanBatch& batch) {
+    return static_cast<RowIndex>(Below(batch.row_count()));
+  }
+
+  // Conditions taken from stored spans, so that they often fit.
+  ScanRequest RandomRequest(const SpanBatch& batch) {
+    ScanRequest request;
+    request.limit = OneIn(3) ? 1000 : 1 + Below(5);
+    if (OneIn(2)) {
+      request.start = batch.spans().start[RandomRow(batch)];
+      request.end = request.start.Plus(std::chrono::seconds(Below(30)));
+    }
+    const RowIndex row = RandomRow(batch);
+    for (uint64_t n = Below(3); n > 0; --n) {
+      request.conditions.push_back(RandomCondition(batch, row));
+    }
+    return request;
+  }
+
+  Condition RandomCondition(const SpanBatch& batch, RowIndex row) {
+    Condition condition;
+    condition.compare = static_cast<Compare>(Below(6));
+    condition.field = static_cast<Field>(Below(8));
+    switch (condition.field) {
+      case Field::kService:
+        condition.text = batch.ServiceName(row);
+        break;
+      case Field::kName:
+        condition.text = batch.String(batch.spans().name[row]);
+        break;
+      case Field::kDuration:
+        condition.integer = batch.DurationNanos(row);
+        break;
+      case Field::kKind:
+        condition.integer = static_cast<uint64_t>(batch.spans().kind[row]);
+        break;
+      case Field::kStatus:
+        condition.integer = static_cast<uint64_t>(batch.spans().status[row]);
+        break;
+      default:
+        TakeAttribute(batch, row, &condition);
+    }
+    return condition;
+  }
+
+  void TakeAttribute(const SpanBatch& batch, RowIndex row,
+                     Condition* condition) {
+    model::AttrRange range = batch.spans().attributes[row];
+    const bool from_resource =
+        condition->field == Field::kResourceAttribute ||
+        (condition->field == Field::kAttribute && OneIn(3));
+    if (from_resource) range = batch.ResourceOf(row).attributes;
+    condition->key = "missing";
+    if (range.size() == 0) return;
+    const model::Attr& attr = batch.Attributes(range)[Below(range.size())];
+    const model::AttrValue value = batch.Value(attr);
+    condition->key = batch.Key(attr.key);
+    condition->text = model::ToDisplayString(value);
+    condition->number = static_cast<double>(value.AsInt());
+    if (OneIn(4)) condition->compare = Compare::kExists;
+  }
+
+  std::mt19937_64 random_;
+  StoreUnderTest& oracle_;
+  StoreUnderTest& tested_;
+  std::vector<SpanBatchPtr> sent_;
+};
+
+class RandomDifferential : public testing::TestWithParam<Backend> {};
+
+TEST_P(RandomDifferential, AnswersLikeTheOracle) {
+  for (uint64_t seed = 1; seed <= SeedCount(); ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    auto oracle = AllBackends().front().make();
+    auto tested = GetParam().make();
+    Differential(seed, *oracle, *tested).Run();
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, RandomDifferential, testing::ValuesIn(AllBackends()),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace khtrace::conformance

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every promise of storage/trace_store.h, one test each, for every backend;
+// each time with the spans still in memory and again after a flush.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stop_token>
+#include <tuple>
+
+#include "model/span_batch_builder.h"
+#include "store_under_test.h"
+
+namespace khtrace::conformance {
+namespace {
+
+using model::AttrValue;
+using model::SpanBatchPtr;
+using model::TraceId;
+using storage::Compare;
+using storage::Condition;
+using storage::Field;
+using storage::ScanRequest;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class TraceStore : public testing::TestWithParam<std::tuple<Backend, bool>> {
+ protected:
+  TraceStore() : under_test_(std::get<0>(GetParam()).make()) {}
+
+  storage::TraceStore& store() { return under_test_->store(); }
+  bool flushes() const { return std::get<1>(GetParam()); }
+  void Settle() {
+    if (flushes()) under_test_->Flush();
+  }
+  void Write(SpanBatchPtr batch) {
+    const Status status = WriteNow(store(), std::move(batch));
+    ASSERT_TRUE(status) << status.error().message;
+    Settle();
+  }
+  std::vector<uint64_t> SpansOf(uint64_t trace) {
+    auto batch = store().GetTrace({}, TraceId{7, trace});
+    std::vector<uint64_t> ids;
+    if (!batch) return ids;
+    for (const model::SpanId id : (*batch)->spans().span_id) {
+      ids.push_back(id.value);
+    }
+    return ids;
+  }
+  std::vector<uint64_t> Found(const ScanRequest& request) {
+    auto found = store().FindTraces({}, request);
+    EXPECT_TRUE(found);
+    std::vector<uint64_t> traces;
+    if (!found) return traces;
+    for (const auto& match : found->matches) {
+      traces.push_back(match.trace_id.low);
+    }
+    return traces;
+  }
+  std::vector<uint64_t> FoundWith(Condition condition) {
+    ScanRequest request;
+    request.conditions.push_back(std::move(condition));
+    return Found(request);
+  }
+
+  std::unique_ptr<StoreUnderTest> under_test_;
+};
+
+TEST_P(TraceStore, EmptyStoreAnswersEmpty) {
+  EXPECT_EQ(store().GetTrace({}, TraceId{7, 1}).error().code, Code::kNotFound);
+  EXPECT_THAT(Found({}), IsEmpty());
+  EXPECT_EQ(DescribeNames(store()), "");
+  EXPECT_EQ(DescribeDependencies(store(), {}, UnixNanos::Max()), "");
+  EXPECT_EQ(store().Stats({})->spans, 0u);
+  EXPECT_THAT(store().Tenants(), IsEmpty());
+}
+
+TEST_P(TraceStore, WrittenSpansAreSearchableAtOnce) {
+  Write(MakeBatch({{.trace = 1, .span = 5}}));
+  EXPECT_THAT(SpansOf(1), ElementsAre(5));
+  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_THAT(*store().Services({}), ElementsAre("shop"));
+}
+
+TEST_P(TraceStore, EmptyBatchIsFine) {
+  Write(MakeBatch({}));
+  EXPECT_EQ(store().Stats({})->spans, 0u);
+}
+
+TEST_P(TraceStore, TraceSplitOverBatchesComesTogetherInOrder) {
+  Write(MakeBatch({{.span = 3, .start_ms = 30}, {.span = 1, .start_ms = 10}}));
+  Write(MakeBatch({{.span = 2, .start_ms = 20}, {.span = 9, .start_ms = 10}}));
+  EXPECT_THAT(SpansOf(1), ElementsAre(1, 9, 2, 3));
+}
+
+TEST_P(TraceStore, OtherTracesStayOut) {
+  Write(MakeBatch({{.trace = 1, .span = 1}, {.trace = 2, .span = 2}}));
+  EXPECT_THAT(SpansOf(2), ElementsAre(2));
+  EXPECT_EQ(store().GetTrace({}, TraceId{8, 2}).error().code, Code::kNotFound);
+}
+
+TEST_P(TraceStore, RetriedBatchAppearsOnce) {
+  const SpanBatchPtr batch = MakeBatch(
+      {{.span = 1, .service = "a"}, {.span = 2, .parent = 1, .service = "b"}});
+  Write(batch);
+  Write(batch);
+  EXPECT_THAT(SpansOf(1), ElementsAre(1, 2));
+  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_EQ(DescribeDependencies(store(), {}, UnixNanos::Max()), "a -> b x1\n");
+}
+
+TEST_P(TraceStore, DuplicateWithinABatchAppearsOnce) {
+  Write(MakeBatch({{.span = 1}, {.span = 1}}));
+  EXPECT_THAT(SpansOf(1), ElementsAre(1));
+}
+
+TEST_P(TraceStore, SameIdWithOtherKindIsAnotherSpan) {
+  Write(MakeBatch({{.span = 1, .kind = model::SpanKind::kServer},
+                   {.span = 1, .kind = model::SpanKind::kClient}}));
+  EXPECT_THAT(SpansOf(1), ElementsAre(1, 1));
+}
+
+TEST_P(TraceStore, FindsNewestFirstUpToTheLimit) {
+  Write(MakeBatch({{.trace = 1, .span = 1, .start_ms = 10},
+                   {.trace = 2, .span = 2, .start_ms = 30}}));
+  Write(MakeBatch({{.trace = 3, .span = 3, .start_ms = 20},
+                   {.trace = 4, .span = 4, .start_ms = 40}}));
+  EXPECT_THAT(Found({}), ElementsAre(4, 2, 3, 1));
+  EXPECT_THAT(Found({.limit = 2}), ElementsAre(4, 2));
+  EXPECT_THAT(Found({.limit = 0}), IsEmpty());
+}
+
+TEST_P(TraceStore, EqualStartsAreOrderedByTraceId) {
+  Write(MakeBatch({{.trace = 3, .span = 1}, {.trace = 1, .span = 2}}));
+  Write(MakeBatch({{.trace = 2, .span = 3}}));
+  EXPECT_THAT(Found({}), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Found({.limit = 2}), ElementsAre(1, 2));
+}
+
+TEST_P(TraceStore, TraceStartIsThatOfItsEarliestSpanAnywhere) {
+  Write(MakeBatch({{.trace = 1, .span = 1, .start_ms = 50, .name = "late"}}));
+  Write(MakeBatch({{.trace = 2, .span = 2, .start_ms = 40, .name = "late"}}));
+  Write(MakeBatch({{.trace = 1, .span = 3, .start_ms = 5, .name = "early"}}));
+  ScanRequest request;
+  request.conditions.push_back({.field = Field::kName, .text = "late"});
+  request.limit = 1;
+  EXPECT_THAT(Found(request), ElementsAre(2));
+  request.limit = 2;
+  EXPECT_EQ(store().FindTraces({}, request)->matches[1].start, AtMillis(5));
+}
+
+TEST_P(TraceStore, TimeRangeHoldsBothEndsAndLooksAtSpans) {
+  Write(MakeBatch({{.trace = 1, .span = 1, .start_ms = 10},
+                   {.trace = 1, .span = 2, .start_ms = 20},
+                   {.trace = 2, .span = 3, .start_ms = 30}}));
+  EXPECT_THAT(Found({.start = AtMillis(20), .end = AtMillis(20)}),
+              ElementsAre(1));
+  EXPECT_THAT(Found({.start = AtMillis(20), .end = AtMillis(30)}),
+              ElementsAre(2, 1));
+  EXPECT_THAT(Found({.start = AtMillis(31)}), IsEmpty());
+}
+
+TEST_P(TraceStore, OneSpanMustMeetEveryCondition) {
+  Write(MakeBatch({{.trace = 1, .span = 1, .service = "a", .name = "x"},
+                   {.trace = 1, .span = 2, .service = "b", .name = "y"}}));
+  ScanRequest request;
+  request.conditions = {{.field = Field::kService, .text = "a"},
+                        {.field = Field::kName, .text = "y"}};
+  EXPECT_THAT(Found(request), IsEmpty());
+  request.conditions[1].text = "x";
+  EXPECT_THAT(Found(request), ElementsAre(1));
+}
+
+TEST_P(TraceStore, IntrinsicFieldsCompare) {
+  Write(MakeBatch({{.trace = 1,
+                    .span = 1,
+                    .start_ms = 1,
+                    .duration_ms = 100,
+                    .service = "a",
+                    .name = "n1",
+                    .kind = model::SpanKind::kClient,
+                    .status = model::StatusCode::kError},
+                   {.trace = 2,
+                    .span = 2,
+                    .start_ms = 0,
+                    .duration_ms = 200,
+                    .service = "b",
+                    .name = "n2"}}));
+  const uint64_t ms100 = 100'000'000;
+  EXPECT_THAT(FoundWith({.field = Field::kService, .text = "b"}),
+              ElementsAre(2));
+  EXPECT_THAT(FoundWith({.field = Field::kService,
+                         .compare = Compare::kNotEqual,
+                         .text = "b"}),
+              ElementsAre(1));
+  EXPECT_THAT(FoundWith({.field = Field::kName, .text = "n1"}), ElementsAre(1));
+  EXPECT_THAT(FoundWith({.field = Field::kKind, .integer = 3}), ElementsAre(1));
+  EXPECT_THAT(FoundWith({.field = Field::kStatus, .integer = 2}),
+              ElementsAre(1));
+  const auto duration = [&](Compare compare) {
+    return FoundWith(
+        {.field = Field::kDuration, .compare = compare, .integer = ms100});
+  };
+  EXPECT_THAT(duration(Compare::kEqual), ElementsAre(1));
+  EXPECT_THAT(duration(Compare::kNotEqual), ElementsAre(2));
+  EXPECT_THAT(duration(Compare::kLess), IsEmpty());
+  EXPECT_THAT(duration(Compare::kLessEqual), ElementsAre(1));
+  EXPECT_THAT(duration(Compare::kGreater), ElementsAre(2));
+  EXPECT_THAT(duration(Compare::kGreaterEqual), ElementsAre(1, 2));
+}
+
+model::SpanBatchBuilder::SpanFields Fields(uint64_t span, UnixNanos start,
+                                           UnixNanos end) {
+  model::SpanBatchBuilder::SpanFields fields;
+  fields.trace_id = {7, 1};
+  fields.span_id = {span};
+  fields.start = start;
+  fields.end = end;
+  fields.name = "op";
+  return fields;
+}
+
+SpanBatchPtr BatchWithAttributesEverywhere() {
+  model::SpanBatchBuilder builder;
+  builder.AddResource();
+  builder.AddResourceAttribute("service.name", AttrValue::String("shop"));
+  builder.AddResourceAttribute("where", AttrValue::String("resource"));
+  builder.AddScope("s", "1");
+  builder.AddScopeAttribute("in.scope", AttrValue::Bool(true));
+  builder.AddSpan(Fields(1, AtMillis(1), AtMillis(2)));
+  builder.AddSpanAttribute("count", AttrValue::Int(42));
+  builder.AddSpanAttribute("ratio", AttrValue::Double(0.5));
+  builder.AddSpanAttribute("text", AttrValue::String("42"));
+  builder.AddEvent(AtMillis(1), "e");
+  builder.AddEventAttribute("in.event", AttrValue::Int(7));
+  builder.AddLink({7, 9}, {9});
+  builder.AddLinkAttribute("in.link", AttrValue::String("yes"));
+  return std::make_shared<const model::SpanBatch>(builder.Build());
+}
+
+TEST_P(TraceStore, AttributesCompareInEveryPlace) {
+  Write(BatchWithAttributesEverywhere());
+  const auto finds = [&](Field field, std::string key, std::string text) {
+    return !FoundWith({.field = field, .key = key, .text = text}).empty();
+  };
+  EXPECT_TRUE(finds(Field::kAttribute, "where", "resource"));
+  EXPECT_TRUE(finds(Field::kAttribute, "in.scope", "true"));
+  EXPECT_TRUE(finds(Field::kAttribute, "in.event", "7"));
+  EXPECT_TRUE(finds(Field::kAttribute, "in.link", "yes"));
+  EXPECT_TRUE(finds(Field::kAttribute, "count", "42"));
+  EXPECT_TRUE(finds(Field::kSpanAttribute, "count", "42"));
+  EXPECT_TRUE(finds(Field::kSpanAttribute, "text", "42"));
+  EXPECT_TRUE(finds(Field::kResourceAttribute, "where", "resource"));
+  EXPECT_FALSE(finds(Field::kSpanAttribute, "where", "resource"));
+  EXPECT_FALSE(finds(Field::kResourceAttribute, "count", "42"));
+  EXPECT_FALSE(finds(Field::kAttribute, "count", "43"));
+  EXPECT_FALSE(finds(Field::kAttribute, "missing", ""));
+}
+
+TEST_P(TraceStore, AttributesCompareByOrderOnlyAsNumbers) {
+  Write(BatchWithAttributesEverywhere());
+  const auto finds = [&](std::string key, Compare compare, double number) {
+    return !FoundWith({.field = Field::kAttribute,
+                       .compare = compare,
+                       .key = key,
+                       .number = number})
+                .empty();
+  };
+  EXPECT_TRUE(finds("count", Compare::kGreater, 41));
+  EXPECT_FALSE(finds("count", Compare::kGreater, 42));
+  EXPECT_TRUE(finds("count", Compare::kGreaterEqual, 42));
+  EXPECT_TRUE(finds("ratio", Compare::kLess, 0.6));
+  EXPECT_TRUE(finds("ratio", Compare::kLessEqual, 0.5));
+  EXPECT_FALSE(finds("text", Compare::kGreater, 1));
+  EXPECT_FALSE(finds("missing", Compare::kLess, 1));
+}
+
+TEST_P(TraceStore, AttributeExistsAndDiffers) {
+  Write(BatchWithAttributesEverywhere());
+  const auto finds = [&](std::string key, Compare compare) {
+    return !FoundWith({.field = Field::kAttribute,
+                       .compare = compare,
+                       .key = key,
+                       .text = "x"})
+                .empty();
+  };
+  EXPECT_TRUE(finds("in.event", Compare::kExists));
+  EXPECT_FALSE(finds("missing", Compare::kExists));
+  EXPECT_TRUE(finds("text", Compare::kNotEqual));
+  EXPECT_FALSE(finds("missing", Compare::kNotEqual));
+}
+
+TEST_P(TraceStore, ServicesAndOperationsAreDistinctAndSorted) {
+  using model::SpanKind;
+  Write(MakeBatch({{.span = 1, .service = "b", .name = "z"},
+                   {.span = 2, .service = "b", .name = "a"},
+                   {.span = 3, .service = "", .name = "nameless"}}));
+  Write(MakeBatch(
+      {{.span = 4, .service = "a", .name = "q"},
+       {.span = 5, .service = "b", .name = "a", .kind = SpanKind::kClient},
+       {.span = 6, .service = "b", .name = "a"}}));
+  EXPECT_THAT(*store().Services({}), ElementsAre("a", "b"));
+  EXPECT_EQ(DescribeNames(store()), "a: q/2\nb: a/2 a/3 z/2\n");
+  EXPECT_THAT(*store().Operations({}, "unknown"), IsEmpty());
+}
+
+TEST_P(TraceStore, DependenciesJoinChildrenToParentsAcrossBatches) {
+  Write(MakeBatch({{.span = 2, .parent = 1, .service = "db"},
+                   {.span = 3, .parent = 1, .service = "web"},
+                   {.span = 4, .parent = 99, .service = "orphan"}}));
+  Write(MakeBatch({{.span = 1, .service = "web"},
+                   {.trace = 2, .span = 5, .parent = 1, .service = "db"}}));
+  EXPECT_EQ(DescribeDependencies(store(), {}, UnixNanos::Max()),
+            "web -> db x1\nweb -> web x1\n");
+}
+
+TEST_P(TraceStore, DependenciesCountTracesThatStartInTheRange) {
+  for (uint64_t trace = 1; trace <= 3; ++trace) {
+    Write(MakeBatch(
+        {{.trace = trace,
+          .span = 2,
+          .parent = 1,
+          .start_ms = trace * 10 + 5,
+          .service = "b"},
+         {.trace = trace, .span = 1, .start_ms = trace * 10, .service = "a"}}));
+  }
+  EXPECT_EQ(DescribeDependencies(store(), AtMillis(11), AtMillis(20)),
+            "a -> b x1\n");
+  EXPECT_EQ(DescribeDependencies(store(), AtMillis(10), AtMillis(30)),
+            "a -> b x3\n");
+}
+
+TEST_P(TraceStore, TenantsSeeOnlyTheirOwn) {
+  if (!store().capabilities().many_tenants) return;
+  ASSERT_TRUE(WriteNow(store(), MakeBatch({{.span = 1}}), "red"));
+  ASSERT_TRUE(WriteNow(store(), MakeBatch({{.span = 2}}), "blue"));
+  Settle();
+  EXPECT_THAT(store().Tenants(), ElementsAre("blue", "red"));
+  auto trace = store().GetTrace(For("red"), TraceId{7, 1});
+  ASSERT_TRUE(trace);
+  EXPECT_THAT((*trace)->spans().span_id, ElementsAre(model::SpanId{1}));
+  EXPECT_EQ(store().GetTrace(For("green"), TraceId{7, 1}).error().code,
+            Code::kNotFound);
+  EXPECT_THAT(*store().Services(For("green")), IsEmpty());
+  EXPECT_THAT(store().Tenants(), ElementsAre("blue", "red"));
+}
+
+TEST_P(TraceStore, BadTenantNameIsRefusedByEveryCall) {
+  for (const std::string tenant : {"", "../x", ".hidden", "a/b", "a b"}) {
+    const RequestContext context = For(tenant);
+    const auto bad = Code::kInvalidArgument;
+    EXPECT_EQ(WriteNow(store(), MakeBatch({{}}), tenant).error().code, bad);
+    EXPECT_EQ(store().GetTrace(context, TraceId{7, 1}).error().code, bad);
+    EXPECT_EQ(store().FindTraces(context, {}).error().code, bad);
+    EXPECT_EQ(store().Services(context).error().code, bad);
+    EXPECT_EQ(store().Operations(context, "a").error().code, bad);
+    EXPECT_EQ(store().Dependencies(context, {}, {}).error().code, bad);
+    EXPECT_EQ(store().Stats(context).error().code, bad);
+  }
+}
+
+TEST_P(TraceStore, CancelledRequestSaysSo) {
+  Write(MakeBatch({{.span = 1}}));
+  std::stop_source source;
+  source.request_stop();
+  RequestContext context;
+  context.stop = source.get_token();
+  EXPECT_EQ(store().FindTraces(context, {}).error().code, Code::kCancelled);
+  EXPECT_EQ(store().GetTrace(context, TraceId{7, 1}).error().code,
+            Code::kCancelled);
+}
+
+TEST_P(TraceStore, HintThatIsHalfAnHourWrongStillFindsTheTrace) {
+  Write(MakeBatch({{.span = 1, .start_ms = 1000}}));
+  const auto half_hour = std::chrono::minutes(30);
+  const UnixNanos at = AtMillis(1000);
+  const storage::TimeHint later{at.Plus(half_hour), at.Plus(2 * half_hour)};
+  const storage::TimeHint earlier{{0}, at.Minus(half_hour)};
+  EXPECT_TRUE(store().GetTrace({}, TraceId{7, 1}, later));
+  EXPECT_TRUE(store().GetTrace({}, TraceId{7, 1}, earlier));
+}
+
+TEST_P(TraceStore, StatsCountSpansAndTheirTimes) {
+  Write(MakeBatch({{.span = 1, .start_ms = 5}, {.span = 2, .start_ms = 9}}));
+  auto stats = store().Stats({});
+  ASSERT_TRUE(stats);
+  EXPECT_EQ(stats->spans, 2u);
+  EXPECT_EQ(stats->oldest, AtMillis(5));
+  EXPECT_EQ(stats->newest, AtMillis(9));
+}
+
+TEST_P(TraceStore, TimesAtBothEndsOfTheScaleAreKept) {
+  model::SpanBatchBuilder builder;
+  builder.AddSpan(Fields(1, {0}, {0}));
+  builder.AddSpan(Fields(2, UnixNanos::Max(), {5}));
+  Write(std::make_shared<const model::SpanBatch>(builder.Build()));
+  EXPECT_THAT(SpansOf(1), ElementsAre(1, 2));
+  EXPECT_THAT(Found({}), ElementsAre(1));
+}
+
+TEST_P(TraceStore, RestartKeepsEverything) {
+  if (!store().capabilities().survives_restart) return;
+  Write(MakeBatch({{.span = 1}}));
+  under_test_->Reopen();
+  EXPECT_THAT(SpansOf(1), ElementsAre(1));
+  Write(MakeBatch({{.span = 2, .start_ms = 1}}));
+  under_test_->Reopen();
+  under_test_->Reopen();
+  EXPECT_THAT(SpansOf(1), ElementsAre(1, 2));
+  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_EQ(store().Stats({})->spans, 2u);
+  EXPECT_THAT(store().Tenants(), ElementsAre("default"));
+}
+
+TEST_P(TraceStore, WriteAfterCloseIsRefused) {
+  Write(MakeBatch({{.span = 1}}));
+  ASSERT_TRUE(store().Close());
+  EXPECT_EQ(WriteNow(store(), MakeBatch({{.span = 2}})).error().code,
+            Code::kFailedPrecondition);
+  EXPECT_TRUE(store().Close());
+}
+
+INSTANTIATE_TEST_SUITE_P(, TraceStore,
+                         testing::Combine(testing::ValuesIn(AllBackends()),
+                                          testing::Bool()),
+                         [](const auto& test) {
+                           return std::get<0>(test.param).name +
+                                  (std::get<1>(test.param) ? "Flushed"
+                                                           : "InMemory");
+                         });
+
+}  // namespace
+}  // namespace khtrace::conformance
