@@ -91,9 +91,15 @@ class [[nodiscard]] Result<void> {
 
   bool has_value() const { return !error_; }
   explicit operator bool() const { return has_value(); }
-  Error& error() & { return *error_; }
-  const Error& error() const& { return *error_; }
-  Error&& error() && { return std::move(*error_); }
+  Error& error() & {
+    KHTRACE_CHECK(!has_value());
+    return *error_;
+  }
+  const Error& error() const& {
+    KHTRACE_CHECK(!has_value());
+    return *error_;
+  }
+  Error&& error() && { return std::move(error()); }
 
  private:
   std::optional<Error> error_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fmt/core.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +25,12 @@ class Secret {
   std::string value_;
 };
 
-inline std::string_view format_as(const Secret&) { return "***"; }
-
 }  // namespace khtrace
+
+template <>
+struct fmt::formatter<khtrace::Secret> : fmt::formatter<std::string_view> {
+  template <typename Context>
+  auto format(const khtrace::Secret&, Context& context) const {
+    return fmt::formatter<std::string_view>::format("***", context);
+  }
+};

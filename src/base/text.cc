@@ -45,19 +45,27 @@ Error BadSize(std::string_view text, std::string_view why) {
                fmt::format("invalid size '{}': {}", text, why)};
 }
 
-// Insertions, deletions and replacements that turn `a` into `b`; the case of
-// letters is free.
+// Insertions, deletions, replacements and swaps of neighbours that turn `a`
+// into `b`; the case of letters is free.
 size_t EditDistance(std::string_view a, std::string_view b) {
+  // Row i has the distances of a's first i letters to b's first 0, 1, … .
+  std::vector<size_t> before(b.size() + 1);
+  std::vector<size_t> last(b.size() + 1);
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  const auto same = [&](size_t i, size_t j) {
+    return LowerAscii(a[i]) == LowerAscii(b[j]);
+  };
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    before.swap(last);
+    last.swap(row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const bool same = LowerAscii(a[i - 1]) == LowerAscii(b[j - 1]);
-      const size_t replaced = diagonal + (same ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+      const size_t replaced = last[j - 1] + (same(i - 1, j - 1) ? 0 : 1);
+      row[j] = std::min({replaced, last[j] + 1, row[j - 1] + 1});
+      if (i > 1 && j > 1 && same(i - 1, j - 2) && same(i - 2, j - 1)) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
     }
   }
   return row[b.size()];
@@ -76,7 +84,7 @@ Result<uint64_t> ParseByteSize(std::string_view text) {
       std::from_chars(text.data(), text.data() + digits, number);
   if (digits == 0) return BadSize(text, kShape);
   std::string_view unit_name = text.substr(digits);
-  if (!unit_name.empty() && unit_name[0] == ' ') unit_name.remove_prefix(1);
+  if (unit_name.size() > 1 && unit_name[0] == ' ') unit_name.remove_prefix(1);
   const std::string wanted = Lower(unit_name);
   const auto unit =
       std::find_if(kSizeUnits.begin(), kSizeUnits.end(),
