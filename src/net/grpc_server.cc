@@ -29,6 +29,9 @@ constexpr std::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
 // HealthCheckResponse { status 1 } with SERVING = 1.
 constexpr std::string_view kServing = "\x08\x01";
 constexpr std::chrono::milliseconds kOverloadRetry{1000};
+// What gRPC needs for its connections besides messages; with less than a few
+// MiB of quota it stops reading altogether.
+constexpr size_t kQuotaFloorBytes = 64u << 20;
 
 using Reactor = grpc::ServerGenericBidiReactor;
 
@@ -305,7 +308,7 @@ class GrpcServer::Impl {
     }
     // Bounds what gRPC itself buffers of messages still arriving.
     grpc::ResourceQuota quota("khtrace");
-    quota.Resize(2 * options.max_bytes_in_flight);
+    quota.Resize(2 * options.max_bytes_in_flight + kQuotaFloorBytes);
     builder.SetResourceQuota(quota);
     AddKeepalive(options, builder);
     builder.AddListeningPort(HostPort(options.host, options.port), credentials,
