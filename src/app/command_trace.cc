@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <optional>
+
+#include "app/client.h"
+#include "app/commands.h"
+#include "app/terminal.h"
+#include "app/waterfall.h"
+#include "codec/otlp.h"
+
+namespace khtrace::app {
+namespace {
+
+struct TraceFlags {
+  std::string id;
+  std::string endpoint;
+  int port_offset = 0;
+  std::string span;
+  std::string color = "auto";
+  bool json = false;
+  bool all = false;
+  bool attributes = false;
+};
+
+Result<model::SpanBatch> FetchTrace(const Endpoint& endpoint,
+                                    const model::TraceId& id) {
+  net::HttpClient client = ConnectTo(endpoint);
+  auto answer = client.Get("/api/traces/" + id.ToHex(),
+                           {{"Accept", "application/protobuf"}});
+  if (!answer) return Unreachable(endpoint, std::move(answer).error());
+  if (answer->status == 404) {
+    return Error{Code::kNotFound,
+                 fmt::format("no trace {} on {}: not received yet, or older "
+                             "than the retention; `khtrace query` lists traces",
+                             id.ToHex(), endpoint.ToString())};
+  }
+  if (answer->status != 200) {
+    return Error{Code::kUnavailable,
+                 fmt::format("{} answered {}: {}", endpoint.ToString(),
+                             answer->status, AnswerExcerpt(answer->body))};
+  }
+  auto decoded = codec::DecodeOtlpProtobuf(std::move(answer->body));
+  if (!decoded) return std::move(decoded).error().With(endpoint.ToString());
+  if (decoded->batch.empty()) {
+    return Error{Code::kDataLoss,
+                 fmt::format("{} answered without spans", endpoint.ToString())};
+  }
+  return std::move(decoded->batch);
+}
+
+Status PrintSpan(const model::SpanBatch& trace, std::string_view span_flag,
+                 const Terminal& terminal) {
+  const auto id = model::SpanId::FromHex(span_flag);
+  if (!id) {
+    return Error{
+        Code::kInvalidArgument,
+        fmt::format("--span '{}': expected 1 to 16 hex digits", span_flag)};
+  }
+  bool found = false;
+  for (model::RowIndex row = 0; row < trace.row_count(); ++row) {
+    if (trace.spans().span_id[row] != *id) continue;
+    fmt::print("{}", RenderSpanDetail(trace, row, terminal));
+    found = true;
+  }
+  if (found) return {};
+  return Error{Code::kNotFound,
+               fmt::format("the trace has no span {}", id->ToHex())};
+}
+
+Status ShowTrace(const TraceFlags& flags) {
+  const auto id = model::TraceId::FromHex(flags.id);
+  if (!id || id->IsZero()) {
+    return Error{
+        Code::kInvalidArgument,
+        fmt::format("'{}' is not a trace id: expected 1 to 32 hex digits, not "
+                    "all zero",
+                    flags.id)};
+  }
+  ASSIGN_OR_RETURN(
+      const Endpoint endpoint,
+      ChooseEndpoint(flags.endpoint, flags.port_offset, kTempoPort));
+  ASSIGN_OR_RETURN(const model::SpanBatch trace, FetchTrace(endpoint, *id));
+  if (flags.json) {
+    std::string json;
+    codec::EncodeOtlpJson(trace, codec::OtlpJsonStyle::kOtlp, &json);
+    fmt::print("{{\"resourceSpans\":{}}}\n", json);
+    return {};
+  }
+  WaterfallOptions options;
+  options.terminal = DetectTerminal(*ParseColorMode(flags.color));
+  options.all = flags.all;
+  options.attributes = flags.attributes;
+  if (!flags.span.empty()) {
+    return PrintSpan(trace, flags.span, options.terminal);
+  }
+  fmt::print("{}", RenderWaterfall(trace, options));
+  return {};
+}
+
+}  // namespace
+
+void AddTraceCommand(CLI::App& root, int* exit_code) {
+  auto flags = std::make_shared<TraceFlags>();
+  CLI::App* command =
+      root.add_subcommand("trace", "Show one trace as a waterfall");
+  command->add_option("id", flags->id, "Trace id, 1 to 32 hex digits")
+      ->required();
+  command->add_option("--span", flags->span,
+                      "Show everything about this span instead");
+  command->add_flag("--all", flags->all,
+                    "Show every span: fold nothing, hide nothing");
+  command->add_flag("--attributes", flags->attributes,
+                    "Show the attributes below each span");
+  command->add_flag("--json", flags->json, "Print the trace as OTLP JSON");
+  command->add_option(
+      "--endpoint", flags->endpoint,
+      "Tempo API of the server (default http://127.0.0.1:3200)");
+  command->add_option("--port-offset", flags->port_offset,
+                      "Added to the default port, as for khtrace serve");
+  command->add_option("--color", flags->color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  command->footer(
+      "Examples:\n"
+      "  khtrace trace 4bf92f3577b34da6a3ce929d0e0e4736\n"
+      "  khtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --attributes | less "
+      "-R\n"
+      "  khtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --span "
+      "00f067aa0ba902b7");
+  command->callback([flags, exit_code] {
+    const Status shown = ShowTrace(*flags);
+    *exit_code = shown ? kExitOk : ReportError("trace", shown.error());
+  });
+}
+
+}  // namespace khtrace::app
