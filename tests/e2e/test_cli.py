@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands beside `serve`, against a live server and its directory."""
+
+import re
+
+import pytest
+
+from otlp import new_trace_id, send, span
+from server import JAEGER, OTLP_HTTP, Server, eventually, run_khtrace
+
+COMMANDS = ("serve", "check-config", "query", "trace", "inspect", "verify",
+            "demo", "bench", "doctor")
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS),
+                                     ("bench", "ingest"), ("bench", "decode")])
+def test_help_is_there(command):
+    code, out, _ = run_khtrace(*command, "--help")
+    assert code == 0
+    assert "Usage" in out or "usage" in out
+    if not command:
+        for name in COMMANDS:
+            assert re.search(rf"^\s+{name}\b", out, re.M)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["nonsense"], ["nonsense"]),
+    (["serve", "--prot-offset", "1"], ["--prot-offset"]),
+    (["serve", "--port-offset", "70000"], ["--port-offset", "70000"]),
+    (["serve", "--port-offset", "many"], ["--port-offset", "many"]),
+    (["demo", "--rate", "-5"], ["--rate", "-5"]),
+    (["trace", "xyz"], ["xyz"]),
+    (["trace"], ["ID"]),
+    (["inspect", "/nowhere"], ["/nowhere"]),
+    (["verify", "/nowhere"], ["/nowhere"]),
+])
+def test_bad_argument_is_named(arguments, words):
+    code, out, err = run_khtrace(*arguments)
+    assert code != 0
+    for word in words:
+        assert word.lower() in (out + err).lower(), err
+
+
+def test_check_config_accepts_a_good_file(tmp_path):
+    good = tmp_path / "good.yml"
+    good.write_text("storage:\n  retention:\n    max_age: 48h\n")
+    code, out, err = run_khtrace("check-config", "--config", good)
+    assert code == 0, out + err
+
+
+def test_check_config_names_file_line_and_nearest_key(tmp_path):
+    bad = tmp_path / "bad.yml"
+    bad.write_text("storage:\n  retention:\n    max_aeg: 48h\nquery:\n  timeout: soon\n")
+    code, out, err = run_khtrace("check-config", "--config", bad)
+    assert code != 0
+    text = out + err
+    assert f"{bad}:3" in text and "max_aeg" in text and "max_age" in text
+    assert f"{bad}:5" in text and "soon" in text
+
+
+@pytest.mark.parametrize("text", ["a: [", "\t- x", "- just\n- a list\n",
+                                  "storage: 7\n", "\0\1\2"])
+def test_check_config_survives_what_is_not_a_configuration(tmp_path, text):
+    bad = tmp_path / "bad.yml"
+    bad.write_text(text)
+    code, out, err = run_khtrace("check-config", "--config", bad)
+    assert code in (1, 2)
+    assert str(bad) in out + err
+
+
+def endpoint(server, base=JAEGER):
+    return ["--endpoint", server.url(base)]
+
+
+def example(server):
+    trace_id = new_trace_id()
+    root = span(trace_id, "POST /orders", kind=2, duration=80_000_000)
+    child = span(trace_id, "SELECT orders", kind=3, duration=50_000_000,
+                 start=root.start_time_unix_nano + 10_000_000,
+                 parent_span_id=root.span_id, attrs={"db.system": "postgresql"})
+    child.status.code = 2
+    child.status.message = "connection reset"
+    send(server, [root, child], service="cli-shop")
+    return trace_id.hex()
+
+
+def test_trace_draws_a_waterfall(server):
+    trace_id = example(server)
+    code, out, err = run_khtrace("trace", trace_id, *endpoint(server))
+    assert code == 0, err
+    assert "cli-shop" in out and "POST /orders" in out and "80" in out
+    lines = out.splitlines()
+    indent = {name: next(line.index(name) for line in lines if name in line)
+              for name in ("POST /orders", "SELECT orders")}
+    assert indent["SELECT orders"] > indent["POST /orders"]
+    assert "\x1b[" not in out  # colours are for terminals
+
+
+def test_unknown_trace_is_said(server):
+    trace_id = new_trace_id().hex()
+    code, out, err = run_khtrace("trace", trace_id, *endpoint(server))
+    assert code == 1
+    assert trace_id in out + err
+
+
+def test_query_lists_traces(server):
+    trace_id = example(server)
+    code, out, err = run_khtrace("query", "--service", "cli-shop", "--since",
+                                 "15m", *endpoint(server))
+    assert code == 0, err
+    assert trace_id in out and "POST /orders" in out
+
+
+def test_no_server_is_said_clearly():
+    code, out, err = run_khtrace("query", "--service", "x", "--endpoint",
+                                 "http://127.0.0.1:1")
+    assert code == 1
+    assert "127.0.0.1:1" in err
+
+
+def test_doctor_shows_where_spans_stop(server):
+    example(server)
+    code, out, err = run_khtrace("doctor", "--port-offset", server.offset)
+    assert code == 0, out + err
+    for word in ("received", "dropped", "stored", "searchable"):
+        assert word in out.lower()
+
+
+def test_demo_sends_traces(server):
+    code, out, err = run_khtrace("demo", "--rate", "200", "--duration", "2s",
+                                 *endpoint(server, OTLP_HTTP))
+    assert code == 0, out + err
+    eventually(lambda: len(server.get(
+        JAEGER, "/api/services").json["data"]) >= 10, "services", 10)
+
+
+def test_inspect_and_verify_read_a_stopped_store(tmp_path):
+    server = Server(tmp_path / "store", tmp_path / "log").start()
+    example(server)
+    server.stop()
+    code, out, err = run_khtrace("inspect", tmp_path / "store")
+    assert code == 0, err
+    assert "span" in out.lower()
+    code, out, err = run_khtrace("verify", tmp_path / "store")
+    assert code == 0, out + err
