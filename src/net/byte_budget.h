@@ -29,7 +29,7 @@ class ByteBudget {
 };
 
 // What one holder took; given back when this dies. External; borrows the
-// budget, which must outlive it.
+// budget, which must outlive every lease that holds bytes.
 class ByteLease {
  public:
   explicit ByteLease(ByteBudget& budget) : budget_(&budget) {}
@@ -52,7 +52,10 @@ class ByteLease {
     bytes_ = bytes;
     return true;
   }
-  void GiveBack() { budget_->GiveBack(std::exchange(bytes_, 0)); }
+  // An empty lease never touches the budget, so it may outlive it.
+  void GiveBack() {
+    if (bytes_ > 0) budget_->GiveBack(std::exchange(bytes_, 0));
+  }
 
  private:
   ByteBudget* budget_;
