@@ -21,8 +21,4 @@ need_packages "${build_packages[@]}"
 step "build $preset"
 build "$preset" "${@:-khtrace}"
 
-binary=$(binary_of "$preset")
-if [[ -x $binary && $binary == */src/app/khtrace ]]; then
-  ln -sfn src/app/khtrace "$repo_root/build/$preset/khtrace"
-fi
 say "built: build/$preset/khtrace"

@@ -25,6 +25,7 @@ endpoints=(
   "otlp-http|4318|tcp|OTLP over HTTP, protobuf and JSON"
   "jaeger|16686|/api/services|Jaeger query API"
   "tempo|3200|/ready|Tempo query API"
+  "dashboards|3031|/api/health|dashboards' health"
   "health|13133|/|health"
   "metrics|8888|/metrics|Prometheus metrics"
 )
@@ -109,14 +110,7 @@ build() {
 }
 
 # binary_of PRESET — where that build leaves khtrace.
-binary_of() {
-  local dir="$repo_root/build/$1"
-  if [[ -x $dir/khtrace && ! -d $dir/khtrace ]]; then
-    echo "$dir/khtrace"
-  else
-    echo "$dir/src/app/khtrace"
-  fi
-}
+binary_of() { echo "$repo_root/build/$1/khtrace"; }
 
 # port_accepts PORT
 port_accepts() {

@@ -116,7 +116,7 @@ start_server() {
 start_demo() {
   if running_pid "$home/demo.pid" >/dev/null; then return; fi
   step "start the demo traffic"
-  setsid nohup "$binary" demo --endpoint "http://localhost:$((4318 + offset))" \
+  setsid nohup "$binary" demo --port-offset "$offset" \
     >"$home/demo.log" 2>&1 </dev/null &
   echo $! >"$home/demo.pid"
 }

@@ -87,19 +87,19 @@ class Server:
         self.offset = free_offset()
         self.process = None
 
-    def launch(self):
+    def launch(self, **options):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [BINARY, "serve", "--data-dir", self.data_dir,
                  "--port-offset", str(self.offset), *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, **(self.env or {})})
+                env={**os.environ, **(self.env or {})}, **options)
         return self
 
-    def start(self):
+    def start(self, **options):
         self.log_start = self.log_path.stat().st_size \
             if self.log_path.exists() else 0
-        self.launch()
+        self.launch(**options)
         eventually(self._ready_or_dead, "`ready` in the log", 60)
         assert self.process.poll() is None, self.log()
         return self
@@ -107,7 +107,7 @@ class Server:
     def _ready_or_dead(self):
         lines = self.log()[self.log_start:].splitlines()
         return self.process.poll() is not None or any(
-            re.search(r"\bready\b", line) for line in lines)
+            "ready: " in line for line in lines)
 
     def log(self):
         return self.log_path.read_text(errors="replace") \

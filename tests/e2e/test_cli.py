@@ -6,7 +6,7 @@ import re
 import pytest
 
 from otlp import new_trace_id, send, span
-from server import JAEGER, OTLP_HTTP, Server, eventually, run_khtrace
+from server import JAEGER, Server, eventually, run_khtrace
 
 COMMANDS = ("serve", "check-config", "query", "trace", "inspect", "verify",
             "demo", "bench", "doctor")
@@ -68,8 +68,8 @@ def test_check_config_survives_what_is_not_a_configuration(tmp_path, text):
     assert str(bad) in out + err
 
 
-def endpoint(server, base=JAEGER):
-    return ["--endpoint", server.url(base)]
+def at(server):
+    return ["--port-offset", server.offset]
 
 
 def example(server):
@@ -86,7 +86,7 @@ def example(server):
 
 def test_trace_draws_a_waterfall(server):
     trace_id = example(server)
-    code, out, err = run_khtrace("trace", trace_id, *endpoint(server))
+    code, out, err = run_khtrace("trace", trace_id, *at(server))
     assert code == 0, err
     assert "cli-shop" in out and "POST /orders" in out and "80" in out
     lines = out.splitlines()
@@ -98,7 +98,7 @@ def test_trace_draws_a_waterfall(server):
 
 def test_unknown_trace_is_said(server):
     trace_id = new_trace_id().hex()
-    code, out, err = run_khtrace("trace", trace_id, *endpoint(server))
+    code, out, err = run_khtrace("trace", trace_id, *at(server))
     assert code == 1
     assert trace_id in out + err
 
@@ -106,7 +106,7 @@ def test_unknown_trace_is_said(server):
 def test_query_lists_traces(server):
     trace_id = example(server)
     code, out, err = run_khtrace("query", "--service", "cli-shop", "--since",
-                                 "15m", *endpoint(server))
+                                 "15m", *at(server))
     assert code == 0, err
     assert trace_id in out and "POST /orders" in out
 
@@ -120,7 +120,7 @@ def test_no_server_is_said_clearly():
 
 def test_doctor_shows_where_spans_stop(server):
     example(server)
-    code, out, err = run_khtrace("doctor", "--port-offset", server.offset)
+    code, out, err = run_khtrace("doctor", *at(server))
     assert code == 0, out + err
     for word in ("received", "dropped", "stored", "searchable"):
         assert word in out.lower()
@@ -128,7 +128,7 @@ def test_doctor_shows_where_spans_stop(server):
 
 def test_demo_sends_traces(server):
     code, out, err = run_khtrace("demo", "--rate", "200", "--duration", "2s",
-                                 *endpoint(server, OTLP_HTTP))
+                                 *at(server))
     assert code == 0, out + err
     eventually(lambda: len(server.get(
         JAEGER, "/api/services").json["data"]) >= 10, "services", 10)

@@ -81,6 +81,10 @@ def stored_numbers(server, trace_id):
             for item in reply.json["data"][0]["spans"]]
 
 
+def acknowledged(senders):
+    return sum(len(sender.acknowledged) for sender in senders)
+
+
 def check(server, senders):
     for sender in senders:
         numbers = stored_numbers(server, sender.trace_id)
@@ -96,8 +100,8 @@ def test_acknowledged_spans_survive_kill_9_exactly_once(new_server):
     seed = int(os.environ.get("KHTRACE_KILL_SEED", time.time_ns() % 10**6))
     print(f"KHTRACE_KILL_SEED={seed}")
     moment = random.Random(seed)
-    # A small head makes flushes of parts fall between the kills as well.
-    options = ("--set", "storage.limits.head_bytes=1MiB")
+    # A short-lived head makes kills fall into the writing of parts as well.
+    options = ("--set", "storage.head.max_age=1s")
     everyone = []
     for cycle in range(CYCLES):
         if cycle % 5 == 0:  # traces stay short enough to read in each cycle
@@ -107,11 +111,12 @@ def test_acknowledged_spans_survive_kill_9_exactly_once(new_server):
         check(server, everyone)
         running = [sender.attach(server) for sender in everyone[-SENDERS:]]
         everyone[-SENDERS:] = running
-        floor = sum(len(sender.acknowledged) for sender in running)
-        goal = floor + moment.randint(5, 600)
+        goal = acknowledged(running) + 5
+        kill_at = time.monotonic() + moment.uniform(0, 1.6)
         for sender in running:
             sender.start()
-        eventually(lambda: sum(len(s.acknowledged) for s in running) >= goal,
+        eventually(lambda: time.monotonic() >= kill_at
+                   and acknowledged(running) >= goal,
                    "spans to be acknowledged", 60)
         server.kill()
         for sender in running:
@@ -119,4 +124,4 @@ def test_acknowledged_spans_survive_kill_9_exactly_once(new_server):
             assert not sender.is_alive()
     server = new_server(*options).start()
     check(server, everyone)
-    assert sum(len(sender.acknowledged) for sender in everyone) > 5 * CYCLES
+    assert acknowledged(everyone) > 5 * CYCLES

@@ -29,7 +29,7 @@ def expect_refusal(server, *words):
 
 def test_ready_line_names_every_address(new_server):
     server = new_server().start()
-    line = [line for line in server.log().splitlines() if "ready" in line][-1]
+    line = [line for line in server.log().splitlines() if "ready: " in line][-1]
     for port in PORTS:
         assert str(server.port(port)) in line
 
@@ -216,7 +216,7 @@ def test_directory_of_a_newer_version_is_refused_by_name(new_server, tmp_path):
     filled_store(new_server, runs=1)
     marker = tmp_path / "store" / "FORMAT"
     assert marker.exists()
-    marker.write_text(marker.read_text().replace("1", "999"))
+    marker.write_text("khtrace-data 999\n")
     expect_refusal(new_server(), "999", tmp_path / "store")
 
 
@@ -235,8 +235,10 @@ def test_off_loopback_without_a_token_is_refused():
 def test_full_disk_is_retryable_and_heals(new_server, tmp_path):
     """A file-system limit of the process stands in for a full disk."""
     server = new_server()
-    server.log_path.touch()
-    server.start()
+    # Beyond the limit a write then fails, as on a full disk, instead of
+    # ending the process.
+    server.start(preexec_fn=lambda: signal.signal(signal.SIGXFSZ,
+                                                  signal.SIG_IGN))
     subprocess.run(["prlimit", f"--pid={server.process.pid}",
                     "--fsize=65536:unlimited"], check=True)
     codes = set()
