@@ -2,7 +2,7 @@
 # khtrace_folder(NAME <name> DEPS <our folders…> LIBS <outside libraries…>)
 #
 # Makes of the calling folder, by file name:
-#   *.cc                -> static library khtrace_<name>
+#   *.cc                -> static library khtrace_<name> (main.cc left out)
 #   *_test.cc           -> test program   <name>_test   (run by ctest)
 #   *_bench.cc          -> <stem>_bench   (Google Benchmark)
 #   *_fuzz.cc           -> <stem>_fuzz    (libFuzzer; elsewhere a program that
@@ -31,7 +31,7 @@ function(khtrace_folder)
   set(lib khtrace_${ARG_NAME})
   file(GLOB all CONFIGURE_DEPENDS *.cc)
   set(sources ${all})
-  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_(test|bench|fuzz)|/main)\\.cc$")
   list(TRANSFORM ARG_DEPS PREPEND khtrace_)
   if(sources)
     add_library(${lib} STATIC ${sources})

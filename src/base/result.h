@@ -112,12 +112,15 @@ using Status = Result<void>;
 #define KHTRACE_CAT2(a, b) a##b
 #define KHTRACE_CAT(a, b) KHTRACE_CAT2(a, b)
 
+#define RETURN_IF_ERROR_IMPL(tmp, expr) \
+  if (auto tmp = (expr); !tmp) return std::move(tmp).error()
+// __COUNTER__, because one may stand inside another's argument (a lambda).
 #define RETURN_IF_ERROR(expr) \
-  if (auto khtrace_r = (expr); !khtrace_r) return std::move(khtrace_r).error()
+  RETURN_IF_ERROR_IMPL(KHTRACE_CAT(khtrace_r_, __COUNTER__), expr)
 
 #define ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
   auto tmp = (expr);                          \
   if (!tmp) return std::move(tmp).error();    \
   lhs = *std::move(tmp)
 #define ASSIGN_OR_RETURN(lhs, expr) \
-  ASSIGN_OR_RETURN_IMPL(KHTRACE_CAT(khtrace_r_, __LINE__), lhs, expr)
+  ASSIGN_OR_RETURN_IMPL(KHTRACE_CAT(khtrace_r_, __COUNTER__), lhs, expr)

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "codec/otlp_options.h"
 #include "model/span_batch.h"
 #include "telemetry/drop_reasons.h"
 
@@ -14,18 +15,6 @@
 // "JSON Protobuf Encoding" (ids in hex, enums as integers).
 
 namespace khtrace::codec {
-
-// Bounds of what one sender may make us hold. A span over one of them is
-// dropped under its reason; the rest of the request is stored.
-struct OtlpDecodeOptions {
-  // Levels of arrays and kvlists inside an attribute. Larger: deeper trees
-  // in the answers, more stack in every consumer that walks them.
-  int max_attribute_depth = 32;
-  // Attributes on one span, event or link. Larger: one span may hold more.
-  // The attributes beyond are cut off and counted in the span's own
-  // dropped_attributes_count, as an SDK's limit does.
-  size_t max_attributes = 16384;
-};
 
 struct OtlpDecoded {
   model::SpanBatch batch;        // every span that is sound

@@ -11,24 +11,13 @@
 #include "base/executor.h"
 #include "base/result.h"
 #include "codec/otlp.h"
+#include "ingest/otlp_receiver_options.h"
 #include "net/byte_budget.h"
 #include "pipeline/span_consumer.h"
 #include "telemetry/metrics.h"
 #include "wire/compression.h"
 
 namespace khtrace::ingest {
-
-struct OtlpIntakeOptions {
-  codec::OtlpDecodeOptions decode;
-  // Largest request after decompression. Larger: bigger batches get through,
-  // more memory for one sender.
-  size_t max_request_bytes = 20u << 20;
-  // Requests being decoded or stored, over all doors. Over it: "retry later".
-  // Larger: longer bursts absorbed; the worst case of memory grows with it.
-  size_t max_bytes_in_flight = 192u << 20;
-  // The tenant comes from X-Scope-OrgID, and its absence is an error.
-  bool multitenancy = false;
-};
 
 enum class OtlpFormat : uint8_t { kProtobuf, kJson };
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/otlp_receiver.h"
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "ingest/otlp_http.h"
+#include "ingest/otlp_intake.h"
 #include "net/auth.h"
+#include "net/grpc_server.h"
+#include "net/http_server.h"
 
 namespace khtrace::ingest {
 namespace {

@@ -3,36 +3,16 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/executor.h"
 #include "base/result.h"
-#include "base/secret.h"
-#include "ingest/otlp_intake.h"
-#include "net/grpc_server.h"
-#include "net/http_server.h"
+#include "ingest/otlp_receiver_options.h"
+#include "net/io_runtime.h"
 #include "pipeline/span_consumer.h"
 #include "telemetry/metrics.h"
 
 namespace khtrace::ingest {
-
-// Config: receivers.otlp. A door that is not set does not open.
-struct OtlpReceiverOptions {
-  struct Http {
-    net::HttpServerOptions server;
-    std::string traces_path = "/v1/traces";
-  };
-  struct Grpc {
-    net::GrpcServerOptions server;
-  };
-  std::optional<Http> http;
-  std::optional<Grpc> grpc;
-  OtlpIntakeOptions intake;
-  // Not empty: every request needs "Authorization: Bearer" and one of these.
-  std::vector<Secret> bearer_tokens;
-};
 
 // The receiver `otlp`: OTLP/gRPC and OTLP/HTTP
 // (https://opentelemetry.io/docs/specs/otlp/). Thread-safe.
