@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/tempo.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "api/testing.h"
+#include "codec/otlp.h"
+
+namespace khtrace::api {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::string_view kTraceHex = "0af7651916cd43dd8448eb211c80319c";
+
+class Tempo : public ApiFixture {
+ protected:
+  Tempo() { RegisterTempo(router_, api_, health_); }
+
+  void ExpectText(std::string_view target, int status, std::string_view text) {
+    const net::HttpResponse response = Get(target);
+    EXPECT_EQ(response.status, status) << target;
+    EXPECT_EQ(response.content_type, "text/plain; charset=utf-8");
+    EXPECT_EQ(response.body, fmt::format("{}\n", text));
+  }
+
+  const net::HttpHeaders protobuf_{{"Accept", "text/x, application/protobuf"}};
+  telemetry::Health health_;
+};
+
+TEST_F(Tempo, IsReadyWhenEveryComponentIs) {
+  ExpectText("/ready", 503, "not ready");
+  health_.SetOk("storage");
+  ExpectText("/ready", 200, "ready");
+}
+
+TEST_F(Tempo, AnswersProbes) {
+  EXPECT_EQ(Get("/api/echo").body, "echo");
+  EXPECT_EQ(Get("/api/status/buildinfo").body,
+            R"({"version":"1.2.3","revision":"abc","branch":"main",)"
+            R"("buildUser":"ci","buildDate":"2026-01-01T00:00:00Z",)"
+            R"("goVersion":""})");
+}
+
+TEST_F(Tempo, UnknownTraceIsNotFoundInV1AndEmptyInV2) {
+  const net::HttpResponse v1 = Get("/api/traces/7b");
+  EXPECT_EQ(v1.status, 404);
+  EXPECT_EQ(v1.body, "");
+  const net::HttpResponse v2 = Get("/api/v2/traces/7b");
+  EXPECT_EQ(v2.status, 200);
+  EXPECT_EQ(v2.content_type, "application/json");
+  EXPECT_EQ(v2.body, R"({"trace":{},"metrics":{}})");
+  const net::HttpResponse binary = Get("/api/v2/traces/7b", protobuf_);
+  EXPECT_EQ(binary.status, 200);
+  EXPECT_EQ(binary.content_type, "application/protobuf");
+  EXPECT_EQ(binary.body, std::string("\x0a\x00\x12\x00", 4));
+}
+
+TEST_F(Tempo, GivesTraceAsJsonWithBase64Ids) {
+  Store({{}});
+  const std::string v1 = Get(fmt::format("/api/traces/{}", kTraceHex)).body;
+  EXPECT_THAT(v1, StartsWith(R"({"batches":[{"resource":{"attributes":[)"));
+  EXPECT_THAT(v1, HasSubstr(R"("traceId":"CvdlGRbNQ92ESOshHIAxnA==")"));
+  EXPECT_THAT(v1, HasSubstr(R"("kind":"SPAN_KIND_SERVER")"));
+  const std::string v2 = Get(fmt::format("/api/v2/traces/{}", kTraceHex)).body;
+  EXPECT_THAT(v2, StartsWith(R"({"trace":{"resourceSpans":[{"resource")"));
+  EXPECT_THAT(v2, testing::EndsWith(R"(]},"metrics":{}})"));
+}
+
+TEST_F(Tempo, GivesTraceAsProtobufWhenAccepted) {
+  Store({{}});
+  std::string trace;
+  codec::EncodeOtlpProtobuf(BatchOf({{}}), &trace);
+  const net::HttpResponse v1 =
+      Get(fmt::format("/api/traces/{}", kTraceHex), protobuf_);
+  EXPECT_EQ(v1.content_type, "application/protobuf");
+  EXPECT_EQ(v1.body, trace);
+  const net::HttpResponse v2 =
+      Get(fmt::format("/api/v2/traces/{}", kTraceHex), protobuf_);
+  ASSERT_LT(trace.size(), 128u);  // a length of one byte
+  EXPECT_EQ(v2.body, std::string("\x0a") + static_cast<char>(trace.size()) +
+                         trace + std::string("\x12\x00", 2));
+}
+
+TEST_F(Tempo, FindsTraceByShortIdAndWhateverTheTimes) {
+  Store({{.trace = {0, 0x7b}}});
+  EXPECT_EQ(Get("/api/traces/7b").status, 200);
+  EXPECT_EQ(Get("/api/traces/7B?start=1767225600").status, 200);
+  EXPECT_EQ(Get("/api/traces/7b?start=10&end=20").status, 200);
+}
+
+TEST_F(Tempo, TellsWhatIsWrongWithTheRequest) {
+  ExpectText("/api/traces/xyz", 400,
+             "trace IDs can only contain hex characters: invalid character 'x' "
+             "at position 1");
+  ExpectText("/api/v2/traces/12%C3%A4", 400,
+             "trace IDs can only contain hex characters: invalid character 'ä' "
+             "at position 3");
+  ExpectText("/api/traces/000000000000000000000000000000001", 400,
+             "trace IDs can't be larger than 128 bits");
+  ExpectText("/api/v2/traces/7b?start=10&end=5", 400,
+             "http parameter start must be before end. received start=10 "
+             "end=5");
+  ExpectText("/api/v2/traces/7b?start=x", 400,
+             "invalid start: 'x' is not a whole number");
+  api_.options.multitenancy = true;
+  ExpectText("/api/v2/traces/7b", 401, "no org id");
+}
+
+TEST_F(Tempo, SaysThatSearchNeedsTraceQl) {
+  for (const char* target :
+       {"/api/search", "/api/search/tags", "/api/v2/search/tags",
+        "/api/search/tag/service.name/values",
+        "/api/v2/search/tag/resource.service.name/values",
+        "/api/metrics/query_range?q=x", "/api/metrics/query",
+        "/api/v2/traces/7b?q=%7B%7D"}) {
+    ExpectText(target, 501,
+               "search by TraceQL is not available in this version");
+  }
+}
+
+}  // namespace
+}  // namespace khtrace::api
