@@ -41,10 +41,10 @@ enum class Compare : uint8_t {
 struct Condition {
   Field field = Field::kService;
   Compare compare = Compare::kEqual;
-  std::string key;       // attributes only
-  std::string text;      // text fields, attributes
-  double number = 0;     // order comparisons of attributes
-  uint64_t integer = 0;  // kDuration, kKind, kStatus
+  std::string key = {};   // attributes only
+  std::string text = {};  // text fields, attributes
+  double number = 0;      // order comparisons of attributes
+  uint64_t integer = 0;   // kDuration, kKind, kStatus
 };
 
 // Which traces? Those in which one span starts in [start, end] and meets
@@ -52,7 +52,7 @@ struct Condition {
 struct ScanRequest {
   UnixNanos start{0};
   UnixNanos end = UnixNanos::Max();
-  std::vector<Condition> conditions;
+  std::vector<Condition> conditions = {};
   size_t limit = 20;  // traces
 };
 

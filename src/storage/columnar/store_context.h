@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/fs.h"
+#include "storage/columnar/store_options.h"
+
+namespace khtrace::storage::columnar {
+
+// What the store did since it was opened, for metrics. Thread-safe.
+struct StoreCounters {
+  WalCounters wal;
+  std::atomic<uint64_t> spans_written{0};  // acknowledged
+  std::atomic<uint64_t> batches_refused{0};
+  std::atomic<uint64_t> flushes{0};
+  std::atomic<uint64_t> flushed_spans{0};
+  std::atomic<uint64_t> flush_failures{0};
+  std::atomic<uint64_t> parts_dropped{0};     // by retention
+  std::atomic<uint64_t> parts_unreadable{0};  // left out when opening
+  std::atomic<uint64_t> wal_damage{0};        // places found at recovery
+  std::atomic<uint64_t> recovered_spans{0};
+  std::atomic<uint64_t> head_bytes{0};  // a gauge: memory held now
+};
+
+// Where the store's work runs. Both outlive the store.
+struct StoreExecutors {
+  Executor& commit;      // writes and syncs of the log: blocks on the disk
+  Executor& background;  // flushes: long CPU and disk work
+};
+
+// What all tenants of a store share. Lives as long as the store.
+struct StoreContext {
+  const StoreOptions options;
+  Fs& fs;
+  const Clock& clock;
+  StoreExecutors executors;
+  StoreCounters counters;
+};
+
+}  // namespace khtrace::storage::columnar

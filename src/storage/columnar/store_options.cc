@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/columnar/store_options.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace khtrace::storage::columnar {
+namespace {
+
+constexpr uint64_t kMinHeadBytes = 16 << 20;
+constexpr uint64_t kMinSegmentBytes = 64 << 10;
+
+Status Refuse(std::string message) {
+  return Error{Code::kInvalidArgument, std::move(message)};
+}
+
+}  // namespace
+
+Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
+  if (data_dir.empty()) return Refuse("storage path is empty");
+  if (head_max_bytes < kMinHeadBytes) {
+    return Refuse(fmt::format("head_max_bytes is {}, at least {} is needed",
+                              head_max_bytes, kMinHeadBytes));
+  }
+  if (wal.segment_bytes < kMinSegmentBytes) {
+    return Refuse(fmt::format("wal segment_bytes is {}, at least {} is needed",
+                              wal.segment_bytes, kMinSegmentBytes));
+  }
+  if (wal.queue_bytes == 0) return Refuse("wal queue_bytes is 0");
+  if (wal_sync_interval.count() <= 0) {
+    return Refuse(
+        fmt::format("wal sync interval is {} ms, at least 1 is needed",
+                    wal_sync_interval.count()));
+  }
+  if (head_max_age.count() <= 0) {
+    return Refuse(fmt::format("head_max_age is {} s, at least 1 is needed",
+                              head_max_age.count()));
+  }
+  if (retention.count() < 0) {
+    return Refuse(
+        fmt::format("retention is {} s, below zero", retention.count()));
+  }
+  if (max_tenants == 0) return Refuse("max_tenants is 0");
+  if (retention.count() > 0 && retention < head_max_age) {
+    warnings->push_back(fmt::format(
+        "retention {} is shorter than head_max_age {}: spans are kept for the "
+        "latter",
+        FormatGoDuration(retention), FormatGoDuration(head_max_age)));
+  }
+  if (wal.sync == WalSync::kNone) {
+    warnings->push_back(
+        "wal sync is none: acknowledged spans may be lost by a power cut");
+  }
+  return {};
+}
+
+}  // namespace khtrace::storage::columnar

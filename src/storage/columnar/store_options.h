@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "storage/columnar/part.h"
+#include "storage/columnar/wal_writer.h"
+
+namespace khtrace::storage::columnar {
+
+struct StoreOptions {
+  // Everything lies below it (docs/format/data-directory.md). Made if missing.
+  std::string data_dir;
+
+  // What an acknowledgement promises, and the log's sizes.
+  WalOptions wal;
+  // How often the log is synced with WalSync::kInterval. Larger: fewer syncs,
+  // more acknowledged spans lost by a power cut.
+  std::chrono::milliseconds wal_sync_interval{100};
+
+  // A tenant's spans in memory are written to a part at this size. Larger:
+  // fewer and better compressed parts, more memory and longer recovery.
+  // All tenants together are held to twice this: beyond it Write answers
+  // kResourceExhausted. 16 MiB at least.
+  uint64_t head_max_bytes = 256 << 20;
+  // … or at this age, so that the log of a quiet installation stays short.
+  // Smaller makes many small parts.
+  std::chrono::seconds head_max_age = std::chrono::minutes(30);
+
+  // Parts whose newest span started longer ago are deleted. 0: never.
+  std::chrono::seconds retention = std::chrono::hours(336);
+  // Of a tenant's parts. Beyond it the oldest part goes. 0: no limit.
+  uint64_t retention_max_bytes = 0;
+
+  // Tenants on this directory. A Write that would make one more is refused.
+  uint64_t max_tenants = 1000;
+
+  // Flush by age, retention and interval sync by a thread of the store's
+  // own. Off: the owner calls RunMaintenance().
+  bool background_thread = true;
+
+  PartWriteOptions part;
+
+  // kInvalidArgument names option, value and limit; warnings are for values
+  // that work and are rarely meant.
+  Status Validate(std::vector<std::string>* warnings) const;
+};
+
+}  // namespace khtrace::storage::columnar

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/columnar/tenant_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "model/span_batch_builder.h"
+#include "storage/columnar/wal_format.h"
+
+namespace khtrace::storage::columnar {
+namespace {
+
+constexpr std::string_view kPartSuffix = ".part";
+
+// Named by the last log frame inside: larger names are newer.
+std::string PartFileName(uint64_t wal_end, uint32_t level) {
+  return fmt::format("{:020}-{}{}", wal_end, level, kPartSuffix);
+}
+
+}  // namespace
+
+TenantStore::TenantStore(StoreContext& context, std::string dir)
+    : context_(context),
+      dir_(std::move(dir)),
+      parts_(std::make_shared<const PartList>()),
+      active_(std::make_shared<HeadGeneration>()) {}
+
+TenantStore::~TenantStore() {
+  uint64_t held = active_->bytes();
+  for (const Sealed& sealed : sealed_) held += sealed.generation->bytes();
+  context_.counters.head_bytes -= held;
+}
+
+void TenantStore::Write(const model::SpanBatch& batch, TraceWriter::Done done) {
+  if (batch.empty()) return done({});
+  auto compact =
+      std::make_shared<const model::SpanBatch>(model::Compact(batch));
+  HeadBatch entry(compact);
+  StoreCounters& counters = context_.counters;
+  const uint64_t limit = 2 * context_.options.head_max_bytes;
+  const uint64_t held = counters.head_bytes.fetch_add(entry.bytes);
+  const auto refuse = [&counters, bytes = entry.bytes](
+                          const TraceWriter::Done& answer, Error error) {
+    counters.head_bytes -= bytes;
+    ++counters.batches_refused;
+    answer(std::move(error));
+  };
+  if (held + entry.bytes > limit) {
+    return refuse(
+        done,
+        {Code::kResourceExhausted,
+         fmt::format("spans in memory wait for the disk: {} bytes held, limit "
+                     "{}",
+                     held, limit)});
+  }
+  auto frame = EncodeWalFrame(*compact);
+  if (!frame) return refuse(done, std::move(frame).error());
+  wal_->Append(*std::move(frame),
+               [this, refuse, entry = std::move(entry),
+                done = std::move(done)](Result<uint64_t> sequence) mutable {
+                 if (!sequence)
+                   return refuse(done, std::move(sequence).error());
+                 const uint32_t spans = entry.batch->row_count();
+                 Insert(std::move(entry), *sequence);
+                 context_.counters.spans_written += spans;
+                 done({});
+               });
+}
+
+// Called in the order of sequences: the log's contract.
+void TenantStore::Insert(HeadBatch batch, uint64_t sequence) {
+  bool post = false;
+  {
+    MutexLock lock(mu_);
+    active_->Append(std::move(batch), context_.clock.Monotonic());
+    last_sequence_ = sequence;
+    if (active_->bytes() >= context_.options.head_max_bytes &&
+        sealed_.empty()) {
+      Cut();
+      // wal_ is missing only during recovery: then maintenance flushes.
+      post = wal_ != nullptr && ClaimFlush();
+    }
+  }
+  if (post) {
+    context_.executors.background.Post([this] {
+      const Status flushed = FlushSealed();
+      if (!flushed) log::Error("{}", flushed.error().message);
+    });
+  }
+}
+
+void TenantStore::Cut() {
+  if (active_->size() == 0) return;
+  sealed_.push_back({std::move(active_), last_sequence_});
+  active_ = std::make_shared<HeadGeneration>();
+}
+
+bool TenantStore::ClaimFlush() {
+  if (flushing_ || sealed_.empty()) return false;
+  flushing_ = true;
+  return true;
+}
+
+void TenantStore::StartFlush() {
+  bool post = false;
+  {
+    MutexLock lock(mu_);
+    if (sealed_.empty()) Cut();
+    post = ClaimFlush();
+  }
+  if (!post) return;
+  context_.executors.background.Post([this] {
+    const Status flushed = FlushSealed();
+    if (!flushed) log::Error("{}", flushed.error().message);
+  });
+}
+
+Status TenantStore::Flush() {
+  {
+    MutexLock lock(mu_);
+    while (flushing_) flushed_.Wait(mu_);
+    Cut();
+    if (!ClaimFlush()) return {};
+  }
+  return FlushSealed();
+}
+
+// By the one who claimed it. Ends the claim.
+Status TenantStore::FlushSealed() {
+  Status status;
+  for (;;) {
+    Sealed oldest;
+    {
+      MutexLock lock(mu_);
+      if (!status || sealed_.empty()) {
+        flushing_ = false;
+        flushed_.NotifyAll();
+        return status;
+      }
+      oldest = sealed_.front();
+    }
+    status = FlushOne(oldest);
+    if (!status) ++context_.counters.flush_failures;
+  }
+}
+
+Status TenantStore::FlushOne(const Sealed& sealed) {
+  std::vector<model::SpanBatchPtr> batches;
+  batches.reserve(sealed.generation->size());
+  sealed.generation->ForEach(
+      sealed.generation->size(),
+      [&](const HeadBatch& entry) { batches.push_back(entry.batch); });
+  const std::string path = PartsDir() + "/" + PartFileName(sealed.wal_end, 0);
+  PartMeta meta;
+  meta.wal_end = sealed.wal_end;
+  auto written =
+      WritePart(context_.fs, path, batches, meta, context_.options.part);
+  if (!written) return std::move(written).error().With("cannot flush");
+  auto part = Part::Open(context_.fs, path);
+  if (!part) return std::move(part).error().With("cannot read a new part");
+  {
+    MutexLock lock(mu_);
+    auto parts = std::make_shared<PartList>(*parts_);
+    parts->push_back(*std::move(part));
+    parts_ = std::move(parts);
+    sealed_.erase(sealed_.begin());
+  }
+  StoreCounters& counters = context_.counters;
+  counters.head_bytes -= sealed.generation->bytes();
+  counters.flushed_spans += sealed.generation->span_count();
+  ++counters.flushes;
+  wal_->Truncate(sealed.wal_end);
+  return {};
+}
+
+void TenantStore::RunMaintenance() {
+  if (context_.options.wal.sync == WalSync::kInterval) wal_->Sync();
+  bool flush = false;
+  {
+    MutexLock lock(mu_);
+    const auto age = context_.clock.Monotonic() - active_->born();
+    flush = !sealed_.empty() ||
+            (active_->size() > 0 && age >= context_.options.head_max_age);
+  }
+  if (flush) StartFlush();
+  DropParts();
+}
+
+void TenantStore::DropParts() {
+  const StoreOptions& options = context_.options;
+  std::vector<std::shared_ptr<const Part>> dropped;
+  {
+    MutexLock lock(mu_);
+    PartList kept(*parts_);
+    uint64_t bytes = 0;
+    for (const auto& part : kept) bytes += part->info().file_bytes;
+    std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
+      return a->info().max_start < b->info().max_start;
+    });
+    const UnixNanos cutoff = context_.clock.Now().Minus(options.retention);
+    const auto expired = [&](const Part& part) {
+      return (options.retention.count() > 0 &&
+              part.info().max_start < cutoff) ||
+             (options.retention_max_bytes > 0 &&
+              bytes > options.retention_max_bytes);
+    };
+    size_t count = 0;
+    while (count < kept.size() && expired(*kept[count])) {
+      bytes -= kept[count]->info().file_bytes;
+      ++count;
+    }
+    if (count == 0) return;
+    const auto end = kept.begin() + static_cast<ptrdiff_t>(count);
+    dropped.assign(kept.begin(), end);
+    auto rest = std::make_shared<PartList>(*parts_);
+    std::erase_if(*rest, [&](const auto& part) {
+      return std::find(dropped.begin(), dropped.end(), part) != dropped.end();
+    });
+    parts_ = std::move(rest);
+  }
+  for (const auto& part : dropped) {
+    ++context_.counters.parts_dropped;
+    log::Info("retention drops {} with {} spans", part->path(),
+              part->info().span_count);
+    const Status removed = context_.fs.Remove(part->path());
+    if (!removed) log::Warning("{}", removed.error().message);
+  }
+}
+
+TenantView TenantStore::View() const {
+  TenantView view;
+  MutexLock lock(mu_);
+  view.parts = parts_;
+  for (const Sealed& sealed : sealed_) {
+    view.heads.push_back({sealed.generation, sealed.generation->size()});
+  }
+  view.heads.push_back({active_, active_->size()});
+  return view;
+}
+
+uint64_t TenantStore::active_bytes() const {
+  MutexLock lock(mu_);
+  return active_->bytes();
+}
+
+StoreStats TenantStore::Stats() const {
+  const TenantView view = View();
+  StoreStats stats;
+  const auto cover = [&stats](UnixNanos min, UnixNanos max) {
+    stats.oldest = std::min(stats.oldest.value_or(min), min);
+    stats.newest = std::max(stats.newest.value_or(max), max);
+  };
+  for (const auto& part : *view.parts) {
+    const PartInfo& info = part->info();
+    stats.spans += info.span_count;
+    stats.disk_bytes += info.file_bytes;
+    cover(info.min_start, info.max_start);
+  }
+  for (const HeadView& head : view.heads) {
+    head.ForEach([&](const HeadBatch& entry) {
+      stats.head_spans += entry.batch->row_count();
+      stats.head_bytes += entry.bytes;
+      cover(entry.min_start, entry.max_start);
+    });
+  }
+  stats.parts = view.parts->size();
+  stats.spans += stats.head_spans;
+  stats.wal_bytes = wal_->bytes();
+  stats.disk_bytes += stats.wal_bytes;
+  return stats;
+}
+
+Status TenantStore::Close() {
+  const Status flushed = Flush();
+  RETURN_IF_ERROR(wal_->Close());
+  return flushed;
+}
+
+}  // namespace khtrace::storage::columnar

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "storage/columnar/head.h"
+#include "storage/columnar/part.h"
+#include "storage/columnar/store_context.h"
+#include "storage/columnar/wal_writer.h"
+#include "storage/trace_store.h"
+
+namespace khtrace::storage::columnar {
+
+using PartList = std::vector<std::shared_ptr<const Part>>;
+
+// Everything a tenant had stored at one moment: each span is in a part or in
+// a head (in both for none). Oldest first. Immutable; stays readable whatever
+// the store does next.
+struct TenantView {
+  std::shared_ptr<const PartList> parts;
+  std::vector<HeadView> heads;
+};
+
+// One tenant's spans: log, head and parts, and the way of a span through
+// them. Thread-safe.
+//
+// Write: compact, encode, log, head, acknowledge. A head that is full or old
+// is cut: a new generation takes over, the old one stays searchable until
+// its part is in its place, and then the log's segments up to it go.
+class TenantStore {
+ public:
+  // Opens or makes `dir`, reads the parts and replays the log behind them.
+  // Damaged parts and log frames are logged, counted and left out.
+  // kUnimplemented: something was written by a newer version.
+  // `context` outlives the store.
+  static Result<std::unique_ptr<TenantStore>> Open(StoreContext& context,
+                                                   const std::string& dir);
+  ~TenantStore();
+
+  // TraceWriter::Write for this tenant.
+  void Write(const model::SpanBatch& batch, TraceWriter::Done done);
+  TenantView View() const KHTRACE_EXCLUDES(mu_);
+  StoreStats Stats() const;
+
+  // Writes all that is in memory into a part and waits for it.
+  Status Flush() KHTRACE_EXCLUDES(mu_);
+  // Cuts a head that is old, tries flushes again that failed, syncs the log
+  // in interval mode, and drops parts by retention.
+  void RunMaintenance() KHTRACE_EXCLUDES(mu_);
+  // Starts to flush, whatever the head's size.
+  void StartFlush() KHTRACE_EXCLUDES(mu_);
+  uint64_t active_bytes() const KHTRACE_EXCLUDES(mu_);
+
+  // Flushes and closes the log. What a failing flush leaves in memory is in
+  // the log, and comes back with Open.
+  Status Close();
+
+ private:
+  // A cut generation and the last frame in it (or before it).
+  struct Sealed {
+    std::shared_ptr<HeadGeneration> generation;
+    uint64_t wal_end = 0;
+  };
+
+  TenantStore(StoreContext& context, std::string dir);
+  Status Recover();
+  Status OpenParts();
+  void RemoveReplaced();
+  Status ReplayLog(WalReplay* replay);
+  uint64_t FlushedSequence() const;
+
+  void Insert(HeadBatch batch, uint64_t sequence) KHTRACE_EXCLUDES(mu_);
+  void Cut() KHTRACE_REQUIRES(mu_);
+  // Becomes the one that flushes. False: somebody else is, or nothing to do.
+  bool ClaimFlush() KHTRACE_REQUIRES(mu_);
+  Status FlushSealed() KHTRACE_EXCLUDES(mu_);
+  Status FlushOne(const Sealed& sealed);
+  void DropParts();
+  std::string PartsDir() const { return dir_ + "/parts"; }
+  std::string WalDir() const { return dir_ + "/wal"; }
+
+  StoreContext& context_;
+  const std::string dir_;
+  uint64_t newest_name_ = 0;  // of all part files; only while opening
+  std::unique_ptr<WalWriter> wal_;
+
+  mutable Mutex mu_;
+  CondVar flushed_;
+  std::shared_ptr<const PartList> parts_ KHTRACE_GUARDED_BY(mu_);
+  std::vector<Sealed> sealed_ KHTRACE_GUARDED_BY(mu_);
+  std::shared_ptr<HeadGeneration> active_ KHTRACE_GUARDED_BY(mu_);
+  uint64_t last_sequence_ KHTRACE_GUARDED_BY(mu_) = 0;  // in a head or part
+  bool flushing_ KHTRACE_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace khtrace::storage::columnar
