@@ -82,11 +82,21 @@ class ProtoReader {
   // Steps over the current record. Groups are malformed: proto3 has none.
   void Skip() {
     switch (type()) {
-      case WireType::kVarint: ReadVarint(); return;
-      case WireType::kFixed64: ReadFixed<uint64_t>(); return;
-      case WireType::kFixed32: ReadFixed<uint32_t>(); return;
-      case WireType::kLen: Bytes(); return;
-      default: Fail(); return;
+      case WireType::kVarint:
+        ReadVarint();
+        return;
+      case WireType::kFixed64:
+        ReadFixed<uint64_t>();
+        return;
+      case WireType::kFixed32:
+        ReadFixed<uint32_t>();
+        return;
+      case WireType::kLen:
+        Bytes();
+        return;
+      default:
+        Fail();
+        return;
     }
   }
 
@@ -100,18 +110,29 @@ class ProtoReader {
     if (p_ != end_ && static_cast<uint8_t>(*p_) < 0x80) [[likely]] {
       return static_cast<uint8_t>(*p_++);
     }
-    return ReadLongVarint();
+    const LongVarint read = ReadLongVarint(p_, end_);
+    if (read.next == nullptr) {
+      Fail();
+      return 0;
+    }
+    p_ = read.next;
+    return read.value;
   }
-  uint64_t ReadLongVarint() {
+  struct LongVarint {
+    uint64_t value;
+    const char* next;  // behind it; nullptr if malformed
+  };
+  // Static, and its result in registers: a reader whose address nobody takes
+  // lives in registers itself.
+  static LongVarint ReadLongVarint(const char* p, const char* end) {
     uint64_t value = 0;
     for (int shift = 0; shift < 70; shift += 7) {
-      if (p_ == end_) break;
-      const uint8_t byte = static_cast<uint8_t>(*p_++);
+      if (p == end) break;
+      const uint8_t byte = static_cast<uint8_t>(*p++);
       value |= static_cast<uint64_t>(byte & 0x7f) << (shift & 63);
-      if (byte < 0x80) return value;
+      if (byte < 0x80) return {value, p};
     }
-    Fail();
-    return 0;
+    return {0, nullptr};
   }
   template <typename T>
   T ReadFixed() {
@@ -164,6 +185,8 @@ class ProtoWriter {
     RawVarint(bytes.size());
     out_.append(bytes);
   }
+  // Records that are encoded already.
+  void Records(std::string_view records) { out_.append(records); }
 
   // A nested message whose size is not known yet: Begin(), write its fields,
   // End() with what Begin() returned. The length takes one byte at first and
