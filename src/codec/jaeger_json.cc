@@ -31,10 +31,6 @@ constexpr int64_t kMaxJsonInteger = (int64_t{1} << 53) - 1;
 
 uint64_t Micros(UnixNanos time) { return time.ns / 1000; }
 
-std::string TraceIdText(const model::TraceId& id) {
-  return id.high == 0 ? model::SpanId{id.low}.ToHex() : id.ToHex();
-}
-
 std::string_view KindText(model::SpanKind kind) {
   switch (kind) {
     case model::SpanKind::kInternal:
@@ -103,7 +99,7 @@ class TraceWriter {
       : batch_(batch),
         adjust_(adjust),
         trace_id_(batch.spans().trace_id[rows[0]]),
-        trace_id_text_(TraceIdText(trace_id_)),
+        trace_id_text_(JaegerTraceIdText(trace_id_)),
         spans_(PlainJaegerSpans(batch, rows)),
         process_of_resource_(batch.resources().size(), 0) {
     if (!adjust) return;
@@ -227,7 +223,7 @@ class TraceWriter {
     w.Key("refType");
     w.String(child_of ? "CHILD_OF" : "FOLLOWS_FROM");
     w.Key("traceID");
-    w.String(TraceIdText(trace_id));
+    w.String(JaegerTraceIdText(trace_id));
     w.Key("spanID");
     w.String(span_id.ToHex());
     w.EndObject();
@@ -356,6 +352,10 @@ std::vector<std::vector<RowIndex>> RowsByTrace(const SpanBatch& batch) {
 }
 
 }  // namespace
+
+std::string JaegerTraceIdText(const model::TraceId& id) {
+  return id.high == 0 ? model::SpanId{id.low}.ToHex() : id.ToHex();
+}
 
 void WriteJaegerTraces(const SpanBatch& batch, const JaegerJsonOptions& options,
                        JsonWriter* writer) {

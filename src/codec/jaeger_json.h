@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
+#include "model/ids.h"
 #include "model/span_batch.h"
 #include "wire/json_writer.h"
 
@@ -28,6 +31,9 @@ struct JaegerJsonOptions {
   // is never corrected, which is Jaeger's default as well.
   bool adjust = true;
 };
+
+// 16 digits when the high half is zero, else 32.
+std::string JaegerTraceIdText(const model::TraceId& id);
 
 // Writes one element for each trace of `batch`, in the order of their first
 // spans, into the array that the caller opened.
