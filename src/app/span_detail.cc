@@ -107,8 +107,9 @@ void Facts(const SpanBatch& trace, RowIndex row, const Terminal& terminal,
   detail.Field("status", fmt::format("{}{}{}", StatusName(spans.status[row]),
                                      message.empty() ? "" : ": ", message));
   const model::Scope& scope = trace.ScopeOf(row);
-  detail.Field("scope", fmt::format("{} {}", trace.String(scope.name),
-                                    trace.String(scope.version)));
+  const std::string_view version = trace.String(scope.version);
+  detail.Field("scope", fmt::format("{}{}{}", trace.String(scope.name),
+                                    version.empty() ? "" : " ", version));
   const std::string_view state = trace.String(spans.trace_state[row]);
   if (!state.empty()) detail.Field("trace state", state);
 }

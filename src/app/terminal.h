@@ -25,10 +25,10 @@ struct Terminal {
 struct TerminalFacts {
   bool is_tty = false;
   size_t tty_columns = 0;  // 0 = unknown
-  std::string_view no_color;
-  std::string_view term;
-  std::string_view columns;
-  std::string_view locale;  // the first of LC_ALL, LC_CTYPE, LANG that is set
+  std::string_view no_color{};
+  std::string_view term{};
+  std::string_view columns{};
+  std::string_view locale{};  // the first of LC_ALL, LC_CTYPE, LANG that is set
 };
 
 // Colour: as told; else on a terminal, unless NO_COLOR is set

@@ -37,9 +37,9 @@ class BatchAssembler {
 };
 
 struct RequestStreamOptions {
-  WorkloadOptions workload;
+  WorkloadOptions workload{};
   // When the first trace starts.
-  UnixNanos start;
+  UnixNanos start{};
   // Offered load: sets how far traces lie apart (with jitter).
   double spans_per_second = 1000;
   // A request is complete once it holds this many spans.
