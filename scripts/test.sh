@@ -106,8 +106,8 @@ e2e() {
   [[ $quick == no ]] || short=(-m "not slow")
   end_to_end release "${short[@]}"
 }
-asan_e2e() { KHTRACE_KILL_CYCLES=5 end_to_end asan; }
-tsan_e2e() { KHTRACE_KILL_CYCLES=5 end_to_end tsan; }
+asan_e2e() { KHTRACE_SANITIZED=1 KHTRACE_KILL_CYCLES=5 end_to_end asan; }
+tsan_e2e() { KHTRACE_SANITIZED=1 KHTRACE_KILL_CYCLES=5 end_to_end tsan; }
 
 # clang sees what g++ does not: -Wthread-safety is an error in this build.
 clang() { build fuzz all; }

@@ -16,6 +16,9 @@ BINARY = pathlib.Path(
     os.environ.get("KHTRACE_BINARY",
                    pathlib.Path(__file__).parents[2] / "build/release/khtrace"))
 
+# Sanitizers cost memory: figures mean nothing then.
+SANITIZED = "KHTRACE_SANITIZED" in os.environ
+
 # The contract's ports, before the offset.
 OTLP_GRPC, OTLP_HTTP, JAEGER, TEMPO = 4317, 4318, 16686, 3200
 HEALTH, METRICS, DASHBOARDS = 13133, 8888, 3031

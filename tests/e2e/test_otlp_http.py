@@ -14,7 +14,7 @@ from otlp import (JSON, PROTOBUF, any_value, canonical, from_otlp_json,
                   new_span_id, new_trace_id, partial_success, post, request,
                   span, to_otlp_json)
 from read_apis import LOSSLESS, assert_same_everywhere, find_trace
-from server import OTLP_HTTP
+from server import OTLP_HTTP, SANITIZED
 
 
 def rich_request():
@@ -199,7 +199,7 @@ def test_other_paths_are_404(server, path):
     (b'{"resourceSpans": 7}', JSON),
     (b"not json", JSON),
     (b"[" * 100_000, JSON),
-])
+], ids=range(7))
 def test_body_that_does_not_decode_is_400(server, body, content_type):
     assert_status_body(post(server, body, content_type), 400, 3)
 
@@ -219,7 +219,8 @@ def test_every_truncation_is_answered(server):
     ("zstd", b"\x28\xb5\x2f\xfd broken"),
     ("br", b""),
     ("gzip, gzip", b""),
-])
+], ids=["no gzip", "truncated", "wrong checksum", "no zlib", "broken zstd",
+        "unknown", "twice"])
 def test_broken_or_unknown_coding_is_400(server, coding, body, content_type):
     reply = post(server, body, content_type, Content_Encoding=coding)
     assert_status_body(reply, 400, 3)
@@ -236,7 +237,7 @@ def test_bomb_is_413_and_costs_no_memory(server, coding):
     message = assert_status_body(
         post(server, bomb, Content_Encoding=coding), 413, 8)
     assert "20" in message  # the limit, in whatever unit
-    assert server.resident_bytes() - before < 200_000_000
+    assert SANITIZED or server.resident_bytes() - before < 200_000_000
 
 
 @pytest.mark.parametrize("field, size", [("trace_id", 15), ("trace_id", 17),
@@ -262,7 +263,9 @@ def test_half_a_request_leaves_the_server_well(server):
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0" * 64, b"GET\r\n\r\n",
     b"POST /v1/traces HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
     b"POST /v1/traces HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"GET / HTTP/1.1\r\nX: " + b"y" * 200_000 + b"\r\n\r\n"])
+    b"GET / HTTP/1.1\r\nX: " + b"y" * 200_000 + b"\r\n\r\n"],
+    ids=["tls", "zeros", "no target", "negative length", "bad chunk",
+         "endless header"])
 def test_garbage_instead_of_http_is_refused(server, garbage):
     with socket.create_connection(
             ("127.0.0.1", server.port(OTLP_HTTP)), timeout=10) as peer:

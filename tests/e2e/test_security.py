@@ -176,7 +176,7 @@ def test_metrics_and_logs_are_unimplemented_over_grpc(server):
     (request([span(b"\x01" * 17)]).SerializeToString(),
      grpc.StatusCode.INVALID_ARGUMENT),
     (b"\x00" * (4 * 1024 * 1024 + 1), grpc.StatusCode.RESOURCE_EXHAUSTED),
-])
+], ids=["no message", "17-byte trace id", "over 4 MiB"])
 def test_bad_grpc_message_gets_its_code(server, body, code):
     with grpc.insecure_channel(
             f"127.0.0.1:{server.port(OTLP_GRPC)}") as channel:
