@@ -18,29 +18,22 @@ CYCLES = int(os.environ.get("KHTRACE_KILL_CYCLES", "20"))
 SENDERS = 4
 
 
-class Sender(threading.Thread):
-    """Sends numbered spans, some per request, each trace in many requests.
+class Sender:
+    """Sends numbered spans of one trace, some in each request.
 
     A request without an answer is sent again after the restart, as an SDK
-    would: the spans of it may have been stored the first time."""
+    would: its spans may have been stored the first time."""
 
     def __init__(self, name, seed):
-        super().__init__(name=name)
+        self.name = name
         self.random = random.Random(seed)
         self.trace_id = self.random.randbytes(16)
         self.next_number = 0
         self.acknowledged = set()
-        self.pending = None  # the request in flight, its numbers
-        self.server = None
+        self.pending = None  # the request in flight and its numbers
+        self.refusal = None  # an answer that no sender should get
 
-    def attach(self, server):
-        again = Sender(self.name, 0)
-        again.__dict__.update({key: self.__dict__[key] for key in (
-            "random", "trace_id", "next_number", "acknowledged", "pending")})
-        again.server = server
-        return again
-
-    def make(self):
+    def make_request(self):
         count = self.random.choice((1, 1, 5, 50))
         numbers = range(self.next_number, self.next_number + count)
         self.next_number += count
@@ -50,26 +43,29 @@ class Sender(threading.Thread):
                  for number in numbers]
         return request(spans, service=self.name).SerializeToString(), numbers
 
-    def run(self):
+    def send_until_killed(self, server):
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self.server.port(OTLP_HTTP), timeout=30)
+            "127.0.0.1", server.port(OTLP_HTTP), timeout=30)
         try:
-            while True:
-                self.pending = self.pending or self.make()
-                body, numbers = self.pending
-                connection.request("POST", "/v1/traces", body,
-                                   {"Content-Type": PROTOBUF})
-                reply = connection.getresponse()
-                reply.read()
-                if reply.status == 200:
-                    self.acknowledged.update(numbers)
-                    self.pending = None
-                else:
-                    assert reply.status in (429, 503), reply.status
+            while self.refusal is None:
+                self.pending = self.pending or self.make_request()
+                self.send_pending(connection)
         except (OSError, http.client.HTTPException):
-            pass  # killed; `pending` stays for the next run
+            pass  # `pending` waits for the next run
         finally:
             connection.close()
+
+    def send_pending(self, connection):
+        body, numbers = self.pending
+        connection.request("POST", "/v1/traces", body,
+                           {"Content-Type": PROTOBUF})
+        reply = connection.getresponse()
+        reply.read()
+        if reply.status == 200:
+            self.acknowledged.update(numbers)
+            self.pending = None
+        elif reply.status not in (429, 503):
+            self.refusal = reply.status
 
 
 def stored_numbers(server, trace_id):
@@ -95,6 +91,25 @@ def check(server, senders):
         assert set(numbers) <= sent, "spans that nobody sent"
 
 
+def load_and_kill(server, senders, seconds):
+    """Kills while all are sending, after that long and some acknowledgements."""
+    threads = [threading.Thread(target=sender.send_until_killed, args=(server,))
+               for sender in senders]
+    goal = acknowledged(senders) + 5
+    kill_at = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: time.monotonic() >= kill_at
+                   and acknowledged(senders) >= goal,
+                   "spans to be acknowledged", 60)
+    finally:
+        server.kill()
+        for thread in threads:
+            thread.join(timeout=30)
+    assert [sender.refusal for sender in senders] == [None] * len(senders)
+
+
 @pytest.mark.slow
 def test_acknowledged_spans_survive_kill_9_exactly_once(new_server):
     seed = int(os.environ.get("KHTRACE_KILL_SEED", time.time_ns() % 10**6))
@@ -105,23 +120,11 @@ def test_acknowledged_spans_survive_kill_9_exactly_once(new_server):
     everyone = []
     for cycle in range(CYCLES):
         if cycle % 5 == 0:  # traces stay short enough to read in each cycle
-            everyone += [Sender(f"sender-{cycle}-{number}", seed + cycle * 8 + number)
+            everyone += [Sender(f"sender-{cycle}-{number}",
+                                seed + cycle * SENDERS + number)
                          for number in range(SENDERS)]
         server = new_server(*options).start()
         check(server, everyone)
-        running = [sender.attach(server) for sender in everyone[-SENDERS:]]
-        everyone[-SENDERS:] = running
-        goal = acknowledged(running) + 5
-        kill_at = time.monotonic() + moment.uniform(0, 1.6)
-        for sender in running:
-            sender.start()
-        eventually(lambda: time.monotonic() >= kill_at
-                   and acknowledged(running) >= goal,
-                   "spans to be acknowledged", 60)
-        server.kill()
-        for sender in running:
-            sender.join(timeout=30)
-            assert not sender.is_alive()
-    server = new_server(*options).start()
-    check(server, everyone)
+        load_and_kill(server, everyone[-SENDERS:], moment.uniform(0, 1.6))
+    check(new_server(*options).start(), everyone)
     assert acknowledged(everyone) > 5 * CYCLES

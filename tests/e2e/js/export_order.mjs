@@ -17,6 +17,12 @@ const exporters = {
   'http-json': JsonExporter,
 };
 
+// A span of another trace, known from a message.
+const elsewhere = {
+  traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331',
+  traceFlags: 1, isRemote: true,
+};
+
 function recordOrder(tracer) {
   const root = tracer.startSpan('POST /orders', { kind: SpanKind.SERVER });
   root.setAttributes({
@@ -29,7 +35,7 @@ function recordOrder(tracer) {
   const inRoot = trace.setSpan(context.active(), root);
   const child = tracer.startSpan('SELECT orders', {
     kind: SpanKind.CLIENT,
-    links: [{ context: root.spanContext(), attributes: { why: 'retry' } }],
+    links: [{ context: elsewhere, attributes: { why: 'retry' } }],
   }, inRoot);
   child.recordException(new Error('connection reset by peer'));
   child.setStatus({ code: SpanStatusCode.ERROR, message: 'gave up' });
