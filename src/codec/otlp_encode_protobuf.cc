@@ -143,7 +143,7 @@ void Encoder::Link(uint32_t link) {
 void Encoder::Attributes(uint32_t field, model::AttrRange range) {
   for (const model::Attr& attr : batch_.Attributes(range)) {
     const size_t begin = w_.Begin(field);
-    w_.Bytes(1, batch_.Key(attr.key));
+    Text(1, batch_.data().keys[attr.key]);
     const size_t value = w_.Begin(2);
     Value(batch_.Value(attr));
     w_.End(value);

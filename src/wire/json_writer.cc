@@ -111,7 +111,12 @@ void AppendJsonDouble(double value, std::string* out) {
   }
   char buffer[32];
   const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);
-  out->append(buffer, result.ptr);
+  const std::string_view text(buffer, result.ptr - buffer);
+  out->append(text);
+  // Without a fraction it is an integer to most readers: of zeroes they lose
+  // the sign, and many refuse one over 64 bits.
+  const bool integer = text.find_first_of(".e") == std::string_view::npos;
+  if (integer && (text.size() > 15 || text == "-0")) *out += ".0";
 }
 
 void JsonWriter::Int(int64_t value) {

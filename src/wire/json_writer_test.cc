@@ -52,9 +52,14 @@ TEST(AppendJsonString, ReplacesMalformedUtf8) {
 
 TEST(AppendJsonDouble, WritesTheShortestForm) {
   EXPECT_EQ(Json(0.1), "0.1");
-  EXPECT_EQ(Json(-0.0), "-0");
   EXPECT_EQ(Json(5.0), "5");
   EXPECT_EQ(Json(1e300), "1e+300");
+}
+
+TEST(AppendJsonDouble, KeepsADoubleApartFromIntegersThatReadersCannotHold) {
+  EXPECT_EQ(Json(-0.0), "-0.0");
+  EXPECT_EQ(Json(0x1p64), "18446744073709551616.0");
+  EXPECT_EQ(Json(-0x1p63), "-9223372036854775808.0");
 }
 
 TEST(AppendJsonDouble, QuotesWhatJsonCannotSay) {
