@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/columnar/part_column_builder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numeric>
+
+#include "base/hash.h"
+#include "storage/columnar/encoding_filter.h"
+#include "storage/columnar/encoding_int.h"
+#include "storage/columnar/encoding_text.h"
+#include "storage/columnar/encoding_zstd.h"
+
+namespace khtrace::storage::columnar {
+namespace {
+
+constexpr size_t kBufferBytes = 1 << 20;
+// A dictionary is decoded whole and kept while its part is open. Larger: more
+// columns get one; smaller: less to decode before the first answer.
+constexpr size_t kMaxDictionaryTexts = 64 * 1024;
+constexpr size_t kMaxDictionaryBytes = 1 << 20;
+// A column whose texts hardly repeat is given up early.
+constexpr size_t kTrialTexts = 8192;
+
+using model::AttrType;
+
+IntHint HintOf(const Column& column) {
+  if (column.dictionary_size > 0) return IntHint::kCodes;
+  if (column.type == TypeOf(AttrType::kDouble)) return IntHint::kDoubles;
+  if (column.field == ColumnField::kSpanId ||
+      column.field == ColumnField::kParentId) {
+    return IntHint::kPlain;
+  }
+  const bool bounds_rows =
+      column.field == ColumnField::kTime ||
+      (column.field == ColumnField::kTraceIdLow &&
+       column.table == Table::kTrace) ||
+      (column.field == ColumnField::kShape &&
+       (column.table == Table::kScope || column.table == Table::kResource));
+  return bounds_rows ? IntHint::kNoConstant : IntHint::kAny;
+}
+
+// Hash64 of each distinct text.
+std::vector<uint64_t> DistinctHashes(
+    const std::vector<std::string_view>& texts) {
+  std::vector<uint64_t> slots(std::bit_ceil(texts.size() * 2 + 1), 0);
+  std::vector<uint64_t> distinct;
+  std::string_view previous;
+  for (const std::string_view text : texts) {
+    if (!distinct.empty() && text == previous) continue;
+    previous = text;
+    const uint64_t hash = Hash64(text);
+    // A hash of 0 marks a free slot: then a duplicate does no harm.
+    size_t slot = hash & (slots.size() - 1);
+    while (slots[slot] != 0 && slots[slot] != hash) {
+      slot = (slot + 1) & (slots.size() - 1);
+    }
+    if (slots[slot] == hash && hash != 0) continue;
+    slots[slot] = hash;
+    distinct.push_back(hash);
+  }
+  return distinct;
+}
+
+}  // namespace
+
+void PageSink::AppendRaw(std::string_view bytes) {
+  offset_ += bytes.size();
+  buffer_.append(bytes);
+  if (buffer_.size() >= kBufferBytes) (void)Flush();
+}
+
+PageRef PageSink::Append(Encoding encoding, std::string_view bytes) {
+  const PageRef page{encoding, offset_, bytes.size(), Hash64(bytes), 0};
+  AppendRaw(bytes);
+  return page;
+}
+
+Status PageSink::Flush() {
+  if (status_.has_value() && !buffer_.empty()) {
+    status_ =
+        file_.Append(std::as_bytes(std::span(buffer_.data(), buffer_.size())));
+  }
+  buffer_.clear();
+  return status_;
+}
+
+uint32_t TextInterner::Intern(std::string_view text) {
+  if (gave_up_) return kNoCode;
+  if (texts_.size() * 2 >= slots_.size()) Grow();
+  const uint64_t hash = Hash64(text);
+  size_t slot = hash & (slots_.size() - 1);
+  while (slots_[slot] != 0) {
+    const uint32_t code = slots_[slot] - 1;
+    if (hashes_[code] == hash && texts_[code] == text) return code;
+    slot = (slot + 1) & (slots_.size() - 1);
+  }
+  text_bytes_ += text.size();
+  texts_.push_back(text);
+  hashes_.push_back(hash);
+  slots_[slot] = static_cast<uint32_t>(texts_.size());
+  if (texts_.size() > kMaxDictionaryTexts ||
+      text_bytes_ > kMaxDictionaryBytes ||
+      (texts_.size() > kTrialTexts && texts_.size() > values_ / 2)) {
+    GiveUp();
+    return kNoCode;
+  }
+  return static_cast<uint32_t>(texts_.size() - 1);
+}
+
+void TextInterner::GiveUp() {
+  gave_up_ = true;
+  texts_ = {};
+  hashes_ = {};
+  slots_ = {};
+}
+
+void TextInterner::Grow() {
+  slots_.assign(std::max<size_t>(16, slots_.size() * 4), 0);
+  for (size_t i = 0; i < hashes_.size(); ++i) {
+    size_t slot = hashes_[i] & (slots_.size() - 1);
+    while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+    slots_[slot] = static_cast<uint32_t>(i + 1);
+  }
+}
+
+ColumnBuilder::ColumnBuilder(Table table, ColumnField field) {
+  column_.table = table;
+  column_.field = field;
+  column_.type =
+      TypeOf(IsTextField(field) ? AttrType::kString : AttrType::kInt);
+}
+
+ColumnBuilder::ColumnBuilder(Table table, std::string key, ColumnType type) {
+  column_.table = table;
+  column_.type = type;
+  column_.key = std::move(key);
+}
+
+void ColumnBuilder::FinishDictionary(PageSink& sink) {
+  const std::vector<std::string_view>& texts = interner_.texts();
+  if (!column_.is_text() || column_.type == kMixedType || interner_.gave_up() ||
+      texts.empty()) {
+    return;
+  }
+  std::vector<uint32_t> sorted(texts.size());
+  std::iota(sorted.begin(), sorted.end(), 0);
+  std::sort(sorted.begin(), sorted.end(),
+            [&](uint32_t a, uint32_t b) { return texts[a] < texts[b]; });
+  std::vector<std::string_view> in_order;
+  in_order.reserve(texts.size());
+  for (const uint32_t code : sorted) in_order.push_back(texts[code]);
+  std::string page;
+  const Encoding encoding =
+      EncodeDictionary(in_order, sink.zstd_level(), &page);
+  // Where values repeat a lot there is nothing to weigh.
+  if (texts.size() * 64 > interner_.values() && texts.size() > 16) {
+    std::string sample;
+    AppendZstd(interner_.sample(), sink.zstd_level(), &sample);
+    const double ratio = static_cast<double>(sample.size()) /
+                         static_cast<double>(interner_.sample().size() + 1);
+    const double filter = 1.25 * static_cast<double>(texts.size());
+    const double plain =
+        ratio * static_cast<double>(interner_.value_bytes()) + filter;
+    const double codes = static_cast<double>(interner_.values()) *
+                         std::bit_width(texts.size() - 1) / 8;
+    // Codes are searched many times faster: they may cost a little more.
+    if (codes + static_cast<double>(page.size()) > 1.1 * plain) return;
+  }
+  rank_.resize(texts.size());
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    rank_[sorted[i]] = static_cast<uint32_t>(i);
+  }
+  column_.dictionary_size = static_cast<uint32_t>(texts.size());
+  column_.dictionary = sink.Append(encoding, page);
+}
+
+void ColumnBuilder::WriteTexts(PageSink& sink, Chunk* chunk) {
+  std::string page;
+  const Encoding encoding = EncodeTextBlocks(texts_, sink.zstd_level(), &page);
+  chunk->page = sink.Append(encoding, page);
+  if (column_.type != TypeOf(AttrType::kString)) return;
+  std::string filter;
+  EncodeFilter(DistinctHashes(texts_), &filter);
+  chunk->has_filter = true;
+  chunk->filter = sink.Append(Encoding::kFilter, filter);
+}
+
+void ColumnBuilder::SetZone(Chunk* chunk) const {
+  chunk->has_zone = true;
+  if (column_.type != TypeOf(AttrType::kDouble)) {
+    const auto [low, high] = std::minmax_element(ints_.begin(), ints_.end());
+    chunk->min = *low;
+    chunk->max = *high;
+    return;
+  }
+  double low = HUGE_VAL;
+  double high = -HUGE_VAL;
+  for (const uint64_t bits : ints_) {
+    const auto value = std::bit_cast<double>(bits);
+    if (std::isnan(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  chunk->min = std::bit_cast<uint64_t>(low);
+  chunk->max = std::bit_cast<uint64_t>(high);
+}
+
+void ColumnBuilder::WriteInts(PageSink& sink, Chunk* chunk) {
+  std::string page;
+  const Encoding encoding =
+      EncodeInts(ints_, HintOf(column_), sink.zstd_level(), &page);
+  chunk->page = sink.Append(encoding, page);
+  const bool number_attribute = column_.is_attribute() && !column_.is_text();
+  if (number_attribute || column_.field == ColumnField::kDuration) {
+    SetZone(chunk);
+  }
+}
+
+void ColumnBuilder::FinishChunk(PageSink& sink) {
+  Chunk& chunk = column_.chunks.emplace_back();
+  chunk.values = static_cast<uint32_t>(ints_.size() + texts_.size() + empties_);
+  if (!ints_.empty()) WriteInts(sink, &chunk);
+  if (!texts_.empty()) WriteTexts(sink, &chunk);
+  ints_.clear();
+  texts_.clear();
+  owned_.clear();
+  empties_ = 0;
+}
+
+}  // namespace khtrace::storage::columnar

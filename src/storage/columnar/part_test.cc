@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/columnar/part.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/hash.h"
+#include "base/temp_dir.h"
+#include "model/span_batch_builder.h"
+#include "model/testing.h"
+#include "storage/columnar/encoding_bytes.h"
+#include "storage/columnar/part_testing.h"
+
+namespace khtrace::storage::columnar {
+namespace {
+
+using model::AttrValue;
+using model::SpanBatch;
+using model::SpanBatchBuilder;
+using model::SpanBatchPtr;
+using model::TraceId;
+
+constexpr const char* kPath = "dir/a.part";
+
+SpanBatchPtr Share(SpanBatch batch) {
+  return std::make_shared<const SpanBatch>(std::move(batch));
+}
+
+SpanBatchPtr RandomBatch(uint64_t seed, uint32_t spans = 200) {
+  model::RandomBatchOptions options;
+  options.span_count = spans;
+  options.trace_count = spans / 10 + 1;
+  options.odd_times = seed % 2 == 1;
+  return Share(model::RandomBatchForTesting(seed, options));
+}
+
+std::shared_ptr<const Part> WriteAndOpen(
+    Fs& fs, const std::vector<SpanBatchPtr>& batches,
+    const PartWriteOptions& options = {}) {
+  const auto info = WritePart(fs, kPath, batches, {}, options);
+  EXPECT_TRUE(info.has_value());
+  auto part = Part::Open(fs, kPath);
+  EXPECT_TRUE(part.has_value()) << part.error().message;
+  return *part;
+}
+
+// Every span by trace, described; equal spans once.
+using Described = std::map<TraceId, std::set<std::string>>;
+
+Described DescribeAll(const std::vector<SpanBatchPtr>& batches) {
+  Described all;
+  for (const auto& batch : batches) {
+    for (model::RowIndex row = 0; row < batch->row_count(); ++row) {
+      all[batch->spans().trace_id[row]].insert(DescribeSpan(*batch, row));
+    }
+  }
+  return all;
+}
+
+void ExpectSameSpans(const Part& part,
+                     const std::vector<SpanBatchPtr>& batches) {
+  const Described expected = DescribeAll(batches);
+  for (const auto& [id, spans] : expected) {
+    const auto trace = part.GetTrace({}, id);
+    ASSERT_TRUE(trace.has_value()) << trace.error().message;
+    ASSERT_NE(*trace, nullptr);
+    ASSERT_EQ((*trace)->row_count(), spans.size());
+    ASSERT_EQ(DescribeAll({*trace})[id], spans);
+  }
+  std::vector<SpanBatchPtr> scanned;
+  const Status visited = part.ForEachBatch({}, [&](const SpanBatchPtr& batch) {
+    scanned.push_back(batch);
+    return Status();
+  });
+  ASSERT_TRUE(visited.has_value());
+  ASSERT_EQ(DescribeAll(scanned), expected);
+  const Status verified = part.Verify();
+  ASSERT_TRUE(verified.has_value());
+}
+
+TEST(Part, GivesBackEverySpanAsItCame) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    BytesFsForTesting fs;
+    const std::vector<SpanBatchPtr> batches = {RandomBatch(seed)};
+    const auto part = WriteAndOpen(fs, batches);
+    ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(*part, batches)) << seed;
+    EXPECT_EQ(part->info().span_count, 200u);
+  }
+}
+
+TEST(Part, SpansOfManyBatchesAndRowGroupsComeTogether) {
+  for (uint64_t seed = 100; seed < 110; ++seed) {
+    BytesFsForTesting fs;
+    std::vector<SpanBatchPtr> batches;
+    for (uint64_t i = 0; i < 5; ++i)
+      batches.push_back(RandomBatch(seed * 7 + i));
+    PartWriteOptions options;
+    options.row_group_spans = 64;
+    const auto part = WriteAndOpen(fs, batches, options);
+    ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(*part, batches)) << seed;
+  }
+}
+
+TEST(Part, SpanThatCameTwiceIsStoredOnce) {
+  BytesFsForTesting fs;
+  const SpanBatchPtr batch = RandomBatch(1);
+  const auto part = WriteAndOpen(fs, {batch, batch, RandomBatch(2), batch});
+  EXPECT_EQ(part->info().span_count, 400u);
+  ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(*part, {batch, RandomBatch(2)}));
+}
+
+TEST(Part, WorksOnTheRealFileSystemAndLeavesNoTemporaryFile) {
+  const TempDirForTesting dir;
+  Fs& fs = Fs::Real();
+  const std::string path = dir.File("a.part");
+  PartMeta meta;
+  meta.wal_end = 77;
+  meta.level = 3;
+  meta.replaces = {"b.part", "c.part"};
+  const std::vector<SpanBatchPtr> batches = {RandomBatch(3)};
+  const auto written = WritePart(fs, path, batches, meta);
+  ASSERT_TRUE(written.has_value());
+  EXPECT_FALSE(fs.Exists(path + ".tmp"));
+  const auto part = Part::Open(fs, path);
+  ASSERT_TRUE(part.has_value());
+  const PartInfo& info = (*part)->info();
+  EXPECT_EQ(info.meta.wal_end, 77u);
+  EXPECT_EQ(info.meta.level, 3u);
+  EXPECT_EQ(info.meta.replaces, meta.replaces);
+  EXPECT_EQ(info.file_bytes, *fs.FileSize(path));
+  EXPECT_EQ(info.file_bytes, written->file_bytes);
+  EXPECT_EQ(info.min_start, written->min_start);
+  const auto& starts = batches[0]->spans().start;
+  const auto& ends = batches[0]->spans().end;
+  EXPECT_EQ(info.min_start, *std::min_element(starts.begin(), starts.end()));
+  EXPECT_EQ(info.max_start, *std::max_element(starts.begin(), starts.end()));
+  EXPECT_EQ(info.max_end, *std::max_element(ends.begin(), ends.end()));
+  ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(**part, batches));
+}
+
+class OddSpans {
+ public:
+  OddSpans() {
+    builder_.AddResource();
+    builder_.AddScope("", "");
+  }
+  void Add(uint64_t trace, uint64_t span, uint64_t parent, uint64_t start = 5,
+           uint64_t end = 9) {
+    SpanBatchBuilder::SpanFields f;
+    f.trace_id = {0, trace};
+    f.span_id = {span};
+    f.parent_span_id = {parent};
+    f.start = {start};
+    f.end = {end};
+    builder_.AddSpan(f);
+  }
+  SpanBatchBuilder& builder() { return builder_; }
+  SpanBatchPtr Build() { return Share(builder_.Build()); }
+
+ private:
+  SpanBatchBuilder builder_;
+};
+
+TEST(Part, ParentsMayBeMissingThemselvesInCyclesOrLater) {
+  OddSpans spans;
+  for (uint64_t trace = 1; trace <= 50; ++trace) {
+    spans.Add(trace, 1, 0);
+    spans.Add(trace, 2, 2);  // its own parent
+    spans.Add(trace, 3, 4);  // a cycle of two
+    spans.Add(trace, 4, 3);
+    spans.Add(trace, 5, 999, 1);  // unknown parent, first of all
+    spans.Add(trace, 6, 1000 + trace);
+    spans.Add(trace, 7, 8, 3);  // before its parent
+    spans.Add(trace, 8, 1, 8);
+    spans.Add(trace, 1, 1, 6);  // an id used twice
+  }
+  BytesFsForTesting fs;
+  const std::vector<SpanBatchPtr> batches = {spans.Build()};
+  const auto part = WriteAndOpen(fs, batches);
+  ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(*part, batches));
+}
+
+TEST(Part, TimesAtTheEndsOfTheRangeSurvive) {
+  OddSpans spans;
+  const uint64_t top = UINT64_MAX;
+  spans.Add(1, 1, 0, 0, 0);
+  spans.Add(1, 2, 0, 0, top);
+  spans.Add(1, 3, 0, top, 0);
+  spans.Add(1, 4, 0, top, top);
+  spans.Add(2, 5, 0, 7'258'118'400'000'000'000ull, 1);  // the year 2200
+  spans.builder().AddEvent({0}, "before");
+  spans.builder().AddEvent({top}, "after");
+  BytesFsForTesting fs;
+  const std::vector<SpanBatchPtr> batches = {spans.Build()};
+  const auto part = WriteAndOpen(fs, batches);
+  ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(*part, batches));
+}
+
+TEST(Part, TenThousandKeysAndHugeValuesSurviveInTheirOrder) {
+  OddSpans spans;
+  std::vector<std::string> keys;
+  spans.Add(1, 1, 0);
+  for (int i = 0; i < 10'000; ++i) {
+    keys.push_back("key" + std::to_string(Mix64(i)));
+    const AttrValue value = i % 3 == 0   ? AttrValue::Int(-i)
+                            : i % 3 == 1 ? AttrValue::Double(i / 8.0)
+                                         : AttrValue::String(keys.back());
+    spans.builder().AddSpanAttribute(keys.back(), value);
+  }
+  spans.Add(1, 2, 0);
+  spans.builder().AddSpanAttribute(keys[5], AttrValue::String(""));
+  spans.builder().AddSpanAttribute("big",
+                                   AttrValue::Bytes(std::string(2 << 20, 'z')));
+  spans.builder().AddSpanAttribute(keys[9], AttrValue());
+  BytesFsForTesting fs;
+  const std::vector<SpanBatchPtr> batches = {spans.Build()};
+  const auto part = WriteAndOpen(fs, batches);
+  ASSERT_NO_FATAL_FAILURE(ExpectSameSpans(*part, batches));
+  const auto trace = part->GetTrace({}, {0, 1});
+  const auto attributes = (*trace)->Attributes((*trace)->spans().attributes[0]);
+  ASSERT_EQ(attributes.size(), keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ASSERT_EQ((*trace)->Key(attributes[i].key), keys[i]);
+  }
+  // A key without a column of its own is searched as well.
+  for (const size_t i : {size_t{8}, size_t{9'999 - 1}, size_t{9'998}}) {
+    ScanRequest request;
+    request.conditions = {{Field::kAttribute, Compare::kExists, keys[i]}};
+    std::vector<TraceMatch> matches;
+    ScanStats stats;
+    ASSERT_TRUE(part->FindTraces({}, request, &matches, &stats).has_value());
+    EXPECT_EQ(matches.size(), 1u) << i;
+  }
+}
+
+TEST(Part, HighCardinalityTextsAreFoundByTheirFilter) {
+  OddSpans spans;
+  for (uint64_t i = 0; i < 40'000; ++i) {
+    spans.Add(i / 10, i + 1, 0, i, i + 3);
+    spans.builder().AddSpanAttribute(
+        "id", AttrValue::String("id-" + std::to_string(Mix64(i))));
+  }
+  BytesFsForTesting fs;
+  const std::vector<SpanBatchPtr> batches = {spans.Build()};
+  PartWriteOptions options;
+  options.row_group_spans = 4096;
+  const auto part = WriteAndOpen(fs, batches, options);
+  const auto columns = part->Columns();
+  const auto id = std::find_if(columns.begin(), columns.end(),
+                               [](const auto& c) { return c.name == "id"; });
+  EXPECT_EQ(id->encoding, "text+zstd");
+  ScanRequest request;
+  request.conditions = {{Field::kAttribute, Compare::kEqual, "id",
+                         "id-" + std::to_string(Mix64(12'345))}};
+  std::vector<TraceMatch> matches;
+  ScanStats stats;
+  ASSERT_TRUE(part->FindTraces({}, request, &matches, &stats).has_value());
+  ASSERT_EQ(matches.size(), 1u);
+  EXPECT_EQ(matches[0].trace_id, (TraceId{0, 1234}));
+  EXPECT_LT(stats.inspected_bytes, part->info().file_bytes / 8);
+}
+
+TEST(Part, MissingTraceIsNull) {
+  BytesFsForTesting fs;
+  const auto part = WriteAndOpen(fs, {RandomBatch(9)});
+  const auto trace = part->GetTrace({}, {123, 456});
+  ASSERT_TRUE(trace.has_value());
+  EXPECT_EQ(*trace, nullptr);
+}
+
+TEST(Part, ListsServicesAndOperationsOfItsSpans) {
+  BytesFsForTesting fs;
+  const SpanBatchPtr batch = RandomBatch(11);
+  const auto part = WriteAndOpen(fs, {batch});
+  std::map<std::string, std::set<Operation>> expected;
+  for (model::RowIndex row = 0; row < batch->row_count(); ++row) {
+    expected[std::string(batch->ServiceName(row))].insert(
+        {std::string(batch->String(batch->spans().name[row])),
+         batch->spans().kind[row]});
+  }
+  std::set<std::string> services;
+  ASSERT_TRUE(part->CollectServices(&services).has_value());
+  for (const auto& [service, operations] : expected) {
+    EXPECT_TRUE(service.empty() || services.contains(service));
+    std::set<Operation> found;
+    ASSERT_TRUE(part->CollectOperations(service, &found).has_value());
+    EXPECT_EQ(found, operations);
+  }
+}
+
+TEST(PartDamage, AnyFlippedByteIsNamedByVerify) {
+  BytesFsForTesting fs;
+  WriteAndOpen(fs, {RandomBatch(1, 6)});
+  const std::string good = fs.files[kPath];
+  for (size_t i = 0; i < good.size(); ++i) {
+    fs.files[kPath] = good;
+    fs.files[kPath][i] ^= static_cast<char>(1 << (i % 8));
+    const auto part = Part::Open(fs, kPath);
+    const Status status =
+        part ? (*part)->Verify() : Status(Error(part.error()));
+    ASSERT_FALSE(status.has_value()) << i;
+    EXPECT_EQ(status.error().code, Code::kDataLoss) << i;
+    EXPECT_TRUE(status.error().message.starts_with(kPath)) << i;
+  }
+}
+
+TEST(PartDamage, FlippedByteIsHarmlessOrNamedInEveryAnswer) {
+  BytesFsForTesting fs;
+  const SpanBatchPtr batch = RandomBatch(5, 100);
+  WriteAndOpen(fs, {batch});
+  const Described expected = DescribeAll({batch});
+  const std::string good = fs.files[kPath];
+  for (size_t i = 0; i < good.size(); i += 61) {
+    fs.files[kPath] = good;
+    fs.files[kPath][i] ^= 0x10;
+    const auto part = Part::Open(fs, kPath);
+    if (!part) continue;
+    for (const auto& [id, spans] : expected) {
+      const auto trace = (*part)->GetTrace({}, id);
+      if (!trace) {
+        EXPECT_EQ(trace.error().code, Code::kDataLoss);
+        continue;
+      }
+      ASSERT_NE(*trace, nullptr);
+      ASSERT_EQ(DescribeAll({*trace})[id], spans) << i;
+    }
+  }
+}
+
+TEST(PartDamage, TruncatedAtAnyLengthIsRefused) {
+  BytesFsForTesting fs;
+  WriteAndOpen(fs, {RandomBatch(1, 6)});
+  const std::string good = fs.files[kPath];
+  for (size_t size = 0; size < good.size(); ++size) {
+    fs.files[kPath] = good.substr(0, size);
+    const auto part = Part::Open(fs, kPath);
+    ASSERT_FALSE(part.has_value()) << size;
+    ASSERT_EQ(part.error().code, Code::kDataLoss);
+  }
+}
+
+TEST(PartDamage, NewerVersionIsRefusedNamingBoth) {
+  BytesFsForTesting fs;
+  WriteAndOpen(fs, {RandomBatch(1, 6)});
+  std::string& file = fs.files[kPath];
+  std::string trailer = file.substr(file.size() - 40);
+  trailer[12] = 9;
+  std::string checksum;
+  ByteWriter(checksum).U64(Hash64(std::string_view(trailer).substr(0, 24)));
+  trailer.replace(24, 8, checksum);
+  file.replace(file.size() - 40, 40, trailer);
+  const auto part = Part::Open(fs, kPath);
+  ASSERT_FALSE(part.has_value());
+  EXPECT_EQ(part.error().code, Code::kUnimplemented);
+  EXPECT_NE(part.error().message.find("version 9"), std::string::npos);
+  EXPECT_NE(part.error().message.find("program's 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace khtrace::storage::columnar
