@@ -209,6 +209,7 @@ Status WalWriter::OpenSegment() {
   RETURN_IF_ERROR(file_->Append(AsBytes({header.data(), header.size()})));
   current_.file_bytes = header.size();
   current_.good_bytes = header.size();
+  bytes_ += header.size();
   if (options_.sync == WalSync::kNone) return {};
   // The name has to be on disk before a frame is acknowledged; the header's
   // bytes go with the first frame's sync.
@@ -236,6 +237,7 @@ void WalWriter::Abandon() {
     sealed_.push_back(current_);
     return;
   }
+  bytes_ -= current_.file_bytes;
   // No frame of it counts: the next attempt takes the same name. Without this
   // a full disk would keep the dead bytes.
   const Status removed = fs_.Remove(current_.path);
