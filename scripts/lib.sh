@@ -140,13 +140,14 @@ port_owner() {
     $4 == "0A" && substr($2, length($2) - 4) == port {print $10; exit}' \
     /proc/net/tcp /proc/net/tcp6 2>/dev/null)
   [[ -n $inode ]] || return 0
-  for link in /proc/[0-9]*/fd/*; do
-    [[ $(readlink "$link" 2>/dev/null) == "socket:[$inode]" ]] || continue
+  link=$(find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\\[$inode\\]" \
+    -print -quit 2>/dev/null) || true
+  if [[ -n $link ]]; then
     pid=${link#/proc/}
     pid=${pid%%/*}
     echo "$(cat "/proc/$pid/comm" 2>/dev/null) (pid $pid)"
     return 0
-  done
+  fi
   echo "another process"
 }
 
