@@ -91,7 +91,7 @@ void Scene::BeginHttpServer(const HttpOperation& operation) {
 
 bool Scene::EndHttpServer() {
   Work(150us, 0.6);
-  if (rng_.Chance(0.006)) Fail(Fault::kBadState, {});
+  if (rng_.Chance(0.010)) Fail(Fault::kBadState, {});
   int status = frames_.back().http_status;
   if (status == 0) status = failed() ? 500 : 200;
   Int("http.response.status_code", status);
@@ -143,7 +143,7 @@ void Scene::BeginGrpc(ServiceId callee, std::string_view method) {
 }
 
 bool Scene::EndGrpc() {
-  if (rng_.Chance(0.006)) Fail(Fault::kBadState, {});
+  if (rng_.Chance(0.010)) Fail(Fault::kBadState, {});
   const bool good = !failed();
   const std::string_view status = good ? "OK" : "INTERNAL";
   Text("rpc.status_code", status);
