@@ -25,14 +25,18 @@ struct OtlpDecoded {
 };
 
 // An ExportTraceServiceRequest (or TracesData: the same bytes).
-// kInvalidArgument: not a well-formed message, or an id of a wrong length
-// (OTLP wants the whole request refused then). `body` becomes the batch's
-// text: nothing is copied.
+// kInvalidArgument: not a well-formed message, an id of a wrong length (OTLP
+// wants the whole request refused then), or a resource or scope whose
+// attributes nest too deep. kResourceExhausted: over 256 MiB. A span that is
+// malformed inside sound surroundings is dropped alone. An enum's value that
+// does not fit a byte becomes 0. `body` becomes the batch's text: nothing is
+// copied but what is repaired.
 Result<OtlpDecoded> DecodeOtlpProtobuf(std::string body,
                                        const OtlpDecodeOptions& options = {});
 
 // The same request as JSON, tolerant as the Collector is: enum names,
-// snake_case keys, numbers in strings, unknown keys ignored.
+// snake_case keys, numbers in strings, unknown keys ignored. A member of a
+// wrong type or range refuses the request (kInvalidArgument names it).
 Result<OtlpDecoded> DecodeOtlpJson(std::string_view body,
                                    const OtlpDecodeOptions& options = {});
 

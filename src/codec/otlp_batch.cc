@@ -143,22 +143,28 @@ model::StringCode OtlpBatch::AddText(std::string_view text) {
   return IsValidUtf8(text) ? builder_.AddString(text) : AddRepaired(text);
 }
 
+// Makes room for `key`, which may be new.
+model::KeyCode OtlpBatch::WithSeen(model::KeyCode key) {
+  if (key >= seen_.size()) seen_.resize(2 * static_cast<size_t>(key) + 64);
+  return key;
+}
+
 model::KeyCode OtlpBatch::NewBorrowedKey(std::string_view key) {
   // A repaired key is not cached, so that each of its repairs is counted; the
   // empty one is what free entries of the cache hold.
   if (key.empty() || !IsValidUtf8(key)) return CopiedKey(key);
-  const model::KeyCode code = builder_.InternBorrowedKey(
+  const model::KeyCode code = WithSeen(builder_.InternBorrowedKey(
       static_cast<uint32_t>(key.data() - text_.data()),
-      static_cast<uint32_t>(key.size()));
+      static_cast<uint32_t>(key.size())));
   const KeyDigest digest = DigestOf(key);
   cached_keys_[CacheSlot(digest)] = {digest, key.data(), code};
   return code;
 }
 
 model::KeyCode OtlpBatch::CopiedKey(std::string_view key) {
-  if (IsValidUtf8(key)) return builder_.InternKey(key);
+  if (IsValidUtf8(key)) return WithSeen(builder_.InternKey(key));
   counts_.Add(DropReason::kInvalidUtf8);
-  return builder_.InternKey(SanitizeUtf8(key));
+  return WithSeen(builder_.InternKey(SanitizeUtf8(key)));
 }
 
 NestedFault OtlpBatch::CheckNested(const AttrValue& value,

@@ -137,10 +137,13 @@ class OtlpBatch {
   }
   NestedFault AddBorrowedAttribute(std::string_view key,
                                    const model::AttrValue& value);
-  // The same for the most frequent type.
+  // The same for the most frequent types.
   void AddBorrowedString(std::string_view key, std::string_view value) {
     const model::KeyCode code = BorrowedKey(key);
     Put(code, model::AttrType::kString, AddBorrowedText(value));
+  }
+  void AddBorrowedInt(std::string_view key, uint64_t value) {
+    Put(BorrowedKey(key), model::AttrType::kInt, value);
   }
   NestedFault AddAttribute(std::string_view key, const model::AttrValue& value);
   // What was cut off is added to `dropped_attributes`.
@@ -216,6 +219,7 @@ class OtlpBatch {
   }
   model::KeyCode NewBorrowedKey(std::string_view key);
   model::KeyCode CopiedKey(std::string_view key);
+  model::KeyCode WithSeen(model::KeyCode key);
   void Reserve(size_t span_count);
   model::StringCode AddRepaired(std::string_view text);
   // Checks a kArray or kKvList; if its texts need repair, `repaired` becomes
@@ -229,7 +233,7 @@ class OtlpBatch {
   const std::string_view text_;  // the batch's text as given
   telemetry::DropCounts counts_;
   std::array<CachedKey, 1 << kCacheBits> cached_keys_;
-  std::vector<Seen> seen_;  // by key
+  std::vector<Seen> seen_;  // by key, at least as long as the keys
   uint32_t list_ = 0;
   uint32_t list_begin_ = 0;
   uint32_t list_cut_ = 0;
@@ -263,9 +267,6 @@ inline size_t OtlpBatch::CacheSlot(const KeyDigest& digest) {
 
 inline void OtlpBatch::Put(model::KeyCode key, model::AttrType type,
                            uint64_t payload) {
-  if (key >= seen_.size()) [[unlikely]] {
-    seen_.resize(2 * static_cast<size_t>(key) + 64);
-  }
   Seen& seen = seen_[key];
   if (seen.list == list_) [[unlikely]] {
     counts_.Add(telemetry::DropReason::kDuplicateAttributeKey);

@@ -8,6 +8,7 @@
 #include "codec/otlp.h"
 #include "codec/otlp_batch.h"
 #include "codec/otlp_entity_refs.h"
+#include "codec/otlp_key_value.h"
 #include "wire/protobuf.h"
 
 // The messages and their fields (opentelemetry-proto v1.11):
@@ -26,7 +27,7 @@
 //   Link            trace_id 1, span_id 2, trace_state 3, attributes 4 *,
 //                   dropped 5, flags 6 fixed32
 //   Status          message 2, code 3
-//   KeyValue        key 1, value 2
+//   KeyValue        see otlp_key_value.h
 //
 // Fields come in any order and unknown ones are skipped. A span's events and
 // links, and a group's own resource and scope, are decoded after the rest of
@@ -35,17 +36,10 @@
 namespace khtrace::codec {
 namespace {
 
-using model::AttrValue;
 using telemetry::DropReason;
 using wire::ProtoReader;
 using wire::WireType;
 
-constexpr uint32_t Len(uint32_t field) {
-  return ProtoReader::Tag(field, WireType::kLen);
-}
-constexpr uint32_t Var(uint32_t field) {
-  return ProtoReader::Tag(field, WireType::kVarint);
-}
 constexpr uint32_t F64(uint32_t field) {
   return ProtoReader::Tag(field, WireType::kFixed64);
 }
@@ -61,53 +55,10 @@ enum class Step : uint8_t {
   kRefuse,     // error_ says why the whole request is refused
 };
 
-Step StepOf(NestedFault fault) {
-  switch (fault) {
-    case NestedFault::kNone:
-      return Step::kFine;
-    case NestedFault::kTooDeep:
-      return Step::kTooDeep;
-    case NestedFault::kMalformed:
-      break;
-  }
-  return Step::kMalformed;
-}
-
 // Enums are one byte with us; what does not fit is no value of ours and
 // counts as unspecified.
 uint8_t EnumByte(uint64_t value) {
   return value <= UINT8_MAX ? static_cast<uint8_t>(value) : 0;
-}
-
-// The byte at `i`, as the tag or the length that it is if it is below 0x80.
-inline size_t ByteAt(std::string_view bytes, size_t i) {
-  return static_cast<uint8_t>(bytes[i]);
-}
-
-// Like model::ParseAnyValue, but a repeated value adds to the one before, as
-// a repeated message does.
-bool MergeAnyValue(std::string_view bytes, AttrValue* out) {
-  AttrValue value;
-  if (!model::ParseAnyValue(bytes, &value)) return false;
-  if (value.type != model::AttrType::kEmpty) *out = value;
-  return true;
-}
-
-// Splits a KeyValue of the form that every SDK writes and that is shorter
-// than 128 bytes: the key, the value, nothing else. False for any other.
-inline bool SplitKeyValue(std::string_view bytes, std::string_view* key,
-                          std::string_view* value) {
-  const size_t size = bytes.size();
-  if (size < 4 || size >= 0x80 || ByteAt(bytes, 0) != Len(1)) return false;
-  const size_t key_size = ByteAt(bytes, 1);
-  const size_t value_at = key_size + 4;
-  if (value_at > size || ByteAt(bytes, value_at - 2) != Len(2) ||
-      ByteAt(bytes, value_at - 1) != size - value_at) {
-    return false;
-  }
-  *key = bytes.substr(2, key_size);
-  *value = bytes.substr(value_at);
-  return true;
 }
 
 class Decoder {
@@ -358,7 +309,20 @@ Step Decoder::Span(std::string_view bytes) {
   return step;
 }
 
+// Takes the two ids off the front of a span, where every SDK writes them.
+inline void TakeIds(std::string_view* bytes, OtlpBatch::SpanRow* span) {
+  if (bytes->size() < 28 || ByteAt(*bytes, 0) != Len(1) ||
+      ByteAt(*bytes, 1) != 16 || ByteAt(*bytes, 18) != Len(2) ||
+      ByteAt(*bytes, 19) != 8) {
+    return;
+  }
+  span->trace_id = model::TraceId::FromBytes(bytes->data() + 2);
+  span->span_id = model::SpanId::FromBytes(bytes->data() + 20);
+  bytes->remove_prefix(28);
+}
+
 Step Decoder::SpanFields(std::string_view bytes, OtlpBatch::SpanRow* span) {
+  TakeIds(&bytes, span);
   batch_.BeginList();
   Step step = Step::kFine;
   ProtoReader r(bytes);
@@ -388,9 +352,11 @@ Step Decoder::SpanFields(std::string_view bytes, OtlpBatch::SpanRow* span) {
       case F64(8):
         span->end = {r.Fixed64()};
         break;
-      case Len(9):
-        step = KeyValue(r.Bytes());
+      case Len(9): {
+        const std::string_view attribute = r.Bytes();
+        if (!AddPlainKeyValue(attribute, &batch_)) step = KeyValue(attribute);
         break;
+      }
       case Var(10):
         span->dropped_attributes = static_cast<uint32_t>(r.Varint());
         break;
@@ -517,33 +483,15 @@ Step Decoder::Link(std::string_view bytes, uint32_t* dropped_links) {
 }
 
 Step Decoder::KeyValue(std::string_view bytes) {
-  std::string_view key;
-  std::string_view any_value;
-  AttrValue value;
-  if (SplitKeyValue(bytes, &key, &any_value)) [[likely]] {
-    if (any_value.size() >= 2 && ByteAt(any_value, 0) == Len(1) &&
-        ByteAt(any_value, 1) == any_value.size() - 2) [[likely]] {
-      batch_.AddBorrowedString(key, any_value.substr(2));
+  switch (AddKeyValue(bytes, &batch_)) {
+    case NestedFault::kNone:
       return Step::kFine;
-    }
-    if (!MergeAnyValue(any_value, &value)) return Step::kMalformed;
-    return StepOf(batch_.AddBorrowedAttribute(key, value));
+    case NestedFault::kTooDeep:
+      return Step::kTooDeep;
+    case NestedFault::kMalformed:
+      break;
   }
-  ProtoReader r(bytes);
-  while (r.Next()) {
-    switch (r.tag()) {
-      case Len(1):
-        key = r.Bytes();
-        break;
-      case Len(2):
-        if (!MergeAnyValue(r.Bytes(), &value)) return Step::kMalformed;
-        break;
-      default:
-        r.Skip();
-    }
-  }
-  if (!r.ok()) return Step::kMalformed;
-  return StepOf(batch_.AddBorrowedAttribute(key, value));
+  return Step::kMalformed;
 }
 
 Step Decoder::TraceId(std::string_view bytes, model::TraceId* out) {
