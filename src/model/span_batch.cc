@@ -17,8 +17,8 @@ SpanBatch::SpanBatch(SpanBatchData data) : data_(std::move(data)) {
   for (const Resource& resource : data_.resources) {
     const Attr* name = Find(resource.attributes, "service.name");
     service_names_.push_back(name != nullptr && name->type == AttrType::kString
-                                 ? Value(*name).bytes
-                                 : std::string_view());
+                                 ? static_cast<StringCode>(name->payload)
+                                 : 0);
   }
 }
 

@@ -190,7 +190,7 @@ class SpanBatch {
   // The resource's "service.name", or "" without one. Looked up once a
   // resource, at construction.
   std::string_view ServiceName(RowIndex row) const {
-    return service_names_[ScopeOf(row).resource];
+    return String(service_names_[ScopeOf(row).resource]);
   }
   // Zero where the end lies before the start.
   uint64_t DurationNanos(RowIndex row) const {
@@ -207,7 +207,7 @@ class SpanBatch {
   }
 
   SpanBatchData data_;
-  std::vector<std::string_view> service_names_;  // by resource, into text
+  std::vector<StringCode> service_names_;  // by resource
 };
 
 using SpanBatchPtr = std::shared_ptr<const SpanBatch>;

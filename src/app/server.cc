@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/server.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <list>
+#include <optional>
+
+#include "api/api_context.h"
+#include "api/health.h"
+#include "api/jaeger_v1.h"
+#include "api/jaeger_v3.h"
+#include "api/metrics.h"
+#include "api/tempo.h"
+#include "api/ui_landing.h"
+#include "app/process_metrics.h"
+#include "app/store_metrics.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "net/auth.h"
+#include "pipeline/store_exporter.h"
+#include "storage/columnar/columnar_store.h"
+#include "storage/memory/memory_store.h"
+#include "telemetry/health.h"
+
+namespace khtrace::app {
+namespace {
+
+// How long running requests may go on after SIGTERM.
+constexpr std::chrono::seconds kStopPatience{10};
+
+// A router on a port of its own, behind the tokens of auth.bearer_tokens.
+struct Door {
+  std::string name;
+  std::optional<net::HttpRouter> router;
+  std::unique_ptr<net::HttpServer> server;
+};
+
+class ServerImpl : public Server {
+ public:
+  explicit ServerImpl(const config::ServerConfig& config)
+      : config_(config),
+        io_(static_cast<int>(config.io_threads)),
+        cpu_("cpu", static_cast<int>(config.cpu_threads)),
+        commit_("wal", 1),
+        background_("background", 1) {
+    if (!config.api_tokens.empty()) auth_.emplace(config.api_tokens);
+  }
+  ~ServerImpl() override { (void)Stop(); }
+
+  Status Open() {
+    AddProcessMetrics(Clock::System(), registry_);
+    health_.SetStarting("storage");
+    // Health answers while the store still opens.
+    RETURN_IF_ERROR(OpenDoor(
+        "health", config_.health, false, [this](net::HttpRouter& router) {
+          api::RegisterCollectorHealth(router, health_, Clock::System());
+        }));
+    RETURN_IF_ERROR(OpenStore());
+    health_.SetOk("storage");
+    OpenApiContext();
+    RETURN_IF_ERROR(OpenQueryDoors());
+    return OpenReceiver();
+  }
+
+  std::vector<std::pair<std::string, std::string>> Addresses() const override {
+    std::vector<std::pair<std::string, std::string>> addresses;
+    if (receiver_) {
+      if (const std::string grpc = receiver_->grpc_address(); !grpc.empty()) {
+        addresses.emplace_back("otlp/grpc", grpc);
+      }
+      if (const std::string http = receiver_->http_address(); !http.empty()) {
+        addresses.emplace_back("otlp/http", http);
+      }
+    }
+    for (const Door& door : doors_) {
+      addresses.emplace_back(door.name, door.server->address());
+    }
+    return addresses;
+  }
+
+  // The reverse of Open().
+  Status Stop() override {
+    if (receiver_) receiver_->Stop(kStopPatience);
+    for (auto door = doors_.rbegin(); door != doors_.rend(); ++door) {
+      door->server->Stop(kStopPatience);
+    }
+    // Cut off by its patience or not: whatever still runs ends before what it
+    // uses goes.
+    receiver_.reset();
+    doors_.clear();
+    return store_ ? store_->Close() : Status();
+  }
+
+ private:
+  Status OpenStore() {
+    if (config_.engine == config::StorageEngine::kMemory) {
+      log::Warning("storage.engine is memory: every trace is gone at the end");
+      store_ = std::make_unique<storage::memory::MemoryStore>();
+      return {};
+    }
+    ASSIGN_OR_RETURN(auto store, storage::columnar::ColumnarStore::Open(
+                                     config_.columnar, Fs::Real(),
+                                     Clock::System(), {commit_, background_}));
+    AddStoreMetrics(*store, registry_);
+    store_ = std::move(store);
+    return {};
+  }
+
+  // As configured: the landing page is made before the doors open.
+  std::vector<api::LandingEndpoint> LandingEndpoints() const {
+    const auto address = [](const auto& door) {
+      return fmt::format("{}:{}", door.host, door.port);
+    };
+    std::vector<api::LandingEndpoint> endpoints;
+    if (config_.otlp.grpc) {
+      endpoints.push_back({"OTLP/gRPC", address(config_.otlp.grpc->server)});
+    }
+    if (config_.otlp.http) {
+      endpoints.push_back(
+          {"OTLP/HTTP", "http://" + address(config_.otlp.http->server)});
+    }
+    endpoints.push_back({"Jaeger API", "http://" + address(config_.ui)});
+    endpoints.push_back({"Tempo API", "http://" + address(config_.tempo)});
+    endpoints.push_back({"Health", "http://" + address(config_.health)});
+    endpoints.push_back(
+        {"Metrics", "http://" + address(config_.metrics) + "/metrics"});
+    return endpoints;
+  }
+
+  void OpenApiContext() {
+    api::ApiOptions options;
+    options.multitenancy = config_.multitenancy;
+    options.deadline = config_.query_timeout;
+    options.max_traces = config_.query_max_traces;
+    api_.emplace(*store_, cpu_, Clock::System(), ThisBuild(), options);
+  }
+
+  Status OpenQueryDoors() {
+    RETURN_IF_ERROR(OpenDoor(
+        "ui and jaeger", config_.ui, true, [this](net::HttpRouter& router) {
+          api::RegisterJaegerV1(router, *api_);
+          api::RegisterJaegerV3(router, *api_);
+          api::RegisterTracingHealth(router, health_, ThisBuild());
+          api::RegisterUiLanding(router, *api_, LandingEndpoints());
+        }));
+    RETURN_IF_ERROR(
+        OpenDoor("tempo", config_.tempo, true, [this](net::HttpRouter& router) {
+          api::RegisterTempo(router, *api_, health_);
+          api::RegisterMetrics(router, registry_, cpu_);
+        }));
+    RETURN_IF_ERROR(OpenDoor("dashboards", config_.dashboards, true,
+                             [this](net::HttpRouter& router) {
+                               api::RegisterGrafanaHealth(router, health_,
+                                                          ThisBuild());
+                             }));
+    return OpenDoor("metrics", config_.metrics, false,
+                    [this](net::HttpRouter& router) {
+                      api::RegisterMetrics(router, registry_, cpu_);
+                    });
+  }
+
+  Status OpenReceiver() {
+    if (!config_.otlp_enabled) return {};
+    exporter_ = std::make_unique<pipeline::StoreExporter>(*store_, registry_);
+    ASSIGN_OR_RETURN(receiver_,
+                     ingest::OtlpReceiver::Start(config_.otlp, *exporter_, cpu_,
+                                                 io_, registry_));
+    health_.SetOk("receiver/otlp");
+    return {};
+  }
+
+  template <typename Register>
+  Status OpenDoor(std::string name, const config::ApiDoor& options,
+                  bool guarded, const Register& add_routes) {
+    Door& door = doors_.emplace_back();
+    door.name = std::move(name);
+    add_routes(door.router.emplace());
+    const net::BearerAuth* auth = guarded && auth_ ? &*auth_ : nullptr;
+    Result<std::unique_ptr<net::HttpServer>> server = net::HttpServer::Start(
+        options,
+        [&router = *door.router, auth](net::HttpRequest request,
+                                       net::HttpRespond respond) {
+          if (auth != nullptr) {
+            if (Status allowed = auth->CheckBearer(request); !allowed) {
+              net::HttpResponse refusal =
+                  net::TextResponse(401, allowed.error().message);
+              refusal.headers.Set("WWW-Authenticate", "Bearer");
+              return respond(std::move(refusal));
+            }
+          }
+          router.Handle(std::move(request), std::move(respond));
+        },
+        io_);
+    if (!server) {
+      doors_.pop_back();
+      return std::move(server).error();
+    }
+    door.server = *std::move(server);
+    return {};
+  }
+
+  const config::ServerConfig config_;
+  telemetry::Registry registry_;
+  telemetry::Health health_;
+  std::optional<net::BearerAuth> auth_;
+  net::IoRuntime io_;
+  ThreadPool cpu_;
+  ThreadPool commit_;
+  ThreadPool background_;
+  std::unique_ptr<storage::TraceStore> store_;
+  std::optional<api::ApiContext> api_;
+  std::unique_ptr<pipeline::StoreExporter> exporter_;
+  std::list<Door> doors_;  // addresses are borrowed by their handlers
+  std::unique_ptr<ingest::OtlpReceiver> receiver_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(
+    const config::ServerConfig& config) {
+  auto server = std::make_unique<ServerImpl>(config);
+  RETURN_IF_ERROR(server->Open());
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace khtrace::app

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/storage_section.h"
+
+#include <chrono>
+
+namespace khtrace::config {
+namespace {
+
+using storage::columnar::StoreOptions;
+using storage::columnar::WalSync;
+
+constexpr uint64_t kMiB = 1u << 20;
+
+template <typename Unit>
+void ReadDuration(SectionReader& section, std::string_view key, Unit* field,
+                  std::string_view help) {
+  std::chrono::nanoseconds value = *field;
+  section.Duration(key, std::chrono::nanoseconds(0), &value, help);
+  *field = std::chrono::duration_cast<Unit>(value);
+}
+
+void ReadWal(SectionReader section, StoreOptions* store) {
+  int sync = static_cast<int>(store->wal.sync);
+  section.Choice("sync", {"batch", "interval", "none"}, &sync,
+                 "When an acknowledged span is on disk: batch = before the "
+                 "acknowledgement; interval = within sync_interval; none = "
+                 "when the system writes it");
+  store->wal.sync = static_cast<WalSync>(sync);
+  ReadDuration(section, "sync_interval", &store->wal_sync_interval,
+               "With sync: interval");
+  section.Bytes("segment_bytes", kMiB, &store->wal.segment_bytes,
+                "A log file is finished at this size");
+  section.Bytes("queue_bytes", kMiB, &store->wal.queue_bytes,
+                "Log frames that wait for the disk; over it senders are told "
+                "to retry");
+  section.Finish();
+}
+
+void ReadHead(SectionReader section, StoreOptions* store) {
+  section.Bytes("max_bytes", 16 * kMiB, &store->head_max_bytes,
+                "Spans in memory are written to a part at this size; all "
+                "tenants together are held to twice this");
+  ReadDuration(section, "max_age", &store->head_max_age,
+               "or at this age, whatever comes first");
+  section.Finish();
+}
+
+void ReadRetention(SectionReader section, StoreOptions* store) {
+  ReadDuration(section, "max_age", &store->retention,
+               "Parts whose newest span started longer ago are deleted; 0s = "
+               "never");
+  section.Bytes("max_bytes", 0, &store->retention_max_bytes,
+                "Of a tenant's parts; beyond it the oldest goes; 0 = no limit");
+  section.Finish();
+}
+
+}  // namespace
+
+void ReadStorage(SectionReader section, ServerConfig* config) {
+  int engine = static_cast<int>(config->engine);
+  section.Choice("engine", {"columnar", "memory"}, &engine,
+                 "columnar = on disk; memory = gone at the end, for trying "
+                 "things out");
+  config->engine = static_cast<StorageEngine>(engine);
+  section.String("path", &config->data_dir, "The data directory");
+  StoreOptions& store = config->columnar;
+  ReadWal(section.Section("wal"), &store);
+  ReadHead(section.Section("head"), &store);
+  ReadRetention(section.Section("retention"), &store);
+  auto tenants = static_cast<int64_t>(store.max_tenants);
+  section.Int("max_tenants", 1, 100'000, &tenants,
+              "Tenants in the data directory; one more is refused");
+  store.max_tenants = static_cast<uint64_t>(tenants);
+  section.Finish();
+}
+
+}  // namespace khtrace::config
