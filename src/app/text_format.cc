@@ -17,7 +17,7 @@ std::string DurationText(const Terminal& terminal, uint64_t ns) {
   constexpr std::string_view kMicro = "µ";
   const size_t micro = text.find(kMicro);
   if (!terminal.utf8 && micro != std::string::npos) {
-    text.replace(micro, kMicro.size(), "u");
+    text = text.substr(0, micro) + 'u' + text.substr(micro + kMicro.size());
   }
   return text;
 }
