@@ -89,7 +89,7 @@ def test_invalid_utf8_is_repaired_and_counted(server):
 
 def test_deep_nesting_is_dropped_by_name(server):
     tree = "x"
-    for _ in range(60):
+    for _ in range(40):
         tree = [tree]
     item = span(new_trace_id(), attrs={"tree": tree})
     rejected, message = partial_success(post(server, request([item])))

@@ -143,7 +143,6 @@ def test_query_apis_want_their_token(new_server):
         assert server.get(base, path).status == 401
         assert server.get(base, path,
                           Authorization="Bearer open").status in (200, 404)
-    assert server.get(TEMPO, "/ready").status == 200
 
 
 def test_tenants_do_not_see_each_other(new_server):

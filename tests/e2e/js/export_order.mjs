@@ -29,7 +29,7 @@ function recordOrder(tracer) {
     text: 'naïve ☃ 日本語', empty: '', flag: true, off: false,
     number: 9007199254740991, negative: -42, ratio: 0.1,
     texts: ['a', '', 'c'], flags: [true, false], numbers: [1, -2, 3],
-    ratios: [0.5, -1e300], none: [],
+    ratios: [0.5, -2.25], none: [],
   });
   root.addEvent('cache.miss', { key: 'user:7', attempt: 2 });
   const inRoot = trace.setSpan(context.active(), root);
