@@ -114,19 +114,16 @@ binary_of() { echo "$repo_root/build/$1/khtrace"; }
 
 # port_accepts PORT
 port_accepts() {
-  (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+  timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"' _ "$1" 2>/dev/null
 }
 
 # http_status PORT PATH — the status code; empty if the port speaks no HTTP.
 http_status() {
-  local line=
-  {
-    exec 3<>"/dev/tcp/127.0.0.1/$1" || return 0
-    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' \
-      "$2" >&3
-    IFS= read -r -t 2 line <&3
-    exec 3>&-
-  } 2>/dev/null
+  local line
+  line=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" &&
+    printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" \
+      "$2" >&3 && IFS= read -r line <&3 && printf %s "$line"' _ "$1" "$2" \
+    2>/dev/null)
   [[ $line =~ ^HTTP/1\.[01]\ ([0-9]{3}) ]] && echo "${BASH_REMATCH[1]}"
   return 0
 }
@@ -181,7 +178,7 @@ endpoint_health() {
 # endpoint_table OFFSET — one line each; 1 if any of them does not serve.
 endpoint_table() {
   local entry name port path what health bad=0 url
-  printf '%-10s %-34s %-34s %s\n' NAME ADDRESS FOR HEALTH
+  printf '%-10s %-36s %-34s %s\n' NAME ADDRESS FOR HEALTH
   for entry in "${endpoints[@]}"; do
     IFS='|' read -r name port path what <<<"$entry"
     port=$((port + $1))
@@ -189,7 +186,7 @@ endpoint_table() {
     url="http://localhost:$port"
     [[ $path == tcp || $path == / ]] || url+=$path
     [[ $name == otlp-grpc ]] && url="localhost:$port"
-    printf '%-10s %-34s %-34s %s\n' "$name" "$url" "$what" "$health"
+    printf '%-10s %-36s %-34s %s\n' "$name" "$url" "$what" "$health"
   done
   return $bad
 }
