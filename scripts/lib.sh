@@ -94,6 +94,8 @@ build_jobs() {
 build() {
   local preset=$1 dir="$repo_root/build/$1" launcher=() log
   shift
+  # Another checkout of the same sources finds what this one compiled.
+  export CCACHE_BASEDIR=$repo_root CCACHE_NOHASHDIR=1
   command -v ccache >/dev/null &&
     launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache
       -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
