@@ -28,7 +28,9 @@ FORBIDDEN = [
     (re.compile(r"^(<{7}|>{7}) "), "left over from a merge"),
 ]
 FORBIDDEN_CPP = [
-    (re.compile(r"\busing namespace\b"), "name what you use"),
+    # Literal suffixes cannot be named in another way.
+    (re.compile(r"\busing namespace (?!std::chrono_literals;)"),
+     "name what you use"),
     (re.compile(r"\bstd::(views|ranges::views)\b"),
      "does not compile with clang 14"),
 ]

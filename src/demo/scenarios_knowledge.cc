@@ -6,6 +6,8 @@
 #include "demo/scenarios.h"
 
 namespace khtrace::demo {
+
+using namespace std::chrono_literals;
 namespace {
 
 using enum ServiceId;

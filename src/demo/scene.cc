@@ -3,6 +3,8 @@
 
 namespace khtrace::demo {
 
+using namespace std::chrono_literals;
+
 using model::AttrValue;
 using model::SpanKind;
 using model::StatusCode;

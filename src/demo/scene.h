@@ -14,8 +14,6 @@
 
 namespace khtrace::demo {
 
-using namespace std::chrono_literals;
-
 // Where a message was sent from: what a later batch consumer links to.
 struct SpanContext {
   model::TraceId trace_id;

@@ -4,6 +4,8 @@
 
 namespace khtrace::demo {
 
+using namespace std::chrono_literals;
+
 using model::AttrValue;
 using model::SpanKind;
 

@@ -20,7 +20,8 @@ void AppendJsonDouble(double value, std::string* out);
 // caller's. Confined to one thread.
 //
 //   JsonWriter w(&out);
-//   w.BeginObject(); w.Key("data"); w.BeginArray(); … w.EndArray(); w.EndObject();
+//   w.BeginObject(); w.Key("data"); w.BeginArray(); … w.EndArray();
+//   w.EndObject();
 class JsonWriter {
  public:
   explicit JsonWriter(std::string* out) : out_(*out) {}

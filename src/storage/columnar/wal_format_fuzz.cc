@@ -10,12 +10,13 @@
 
 // The bytes of a segment file: whatever they are, reading is safe.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace khtrace::storage::columnar;  // NOLINT: a fuzz target
+  namespace columnar = khtrace::storage::columnar;
   std::string_view file(reinterpret_cast<const char*>(data), size);
-  (void)DecodeWalHeader(file);
-  file.remove_prefix(std::min(file.size(), kWalHeaderBytes));
-  while (const std::optional<WalFrameView> frame = ParseWalFrame(file)) {
-    if (auto batch = DecodeWalFrame(*frame)) {
+  (void)columnar::DecodeWalHeader(file);
+  file.remove_prefix(std::min(file.size(), columnar::kWalHeaderBytes));
+  while (const std::optional<columnar::WalFrameView> frame =
+             columnar::ParseWalFrame(file)) {
+    if (auto batch = columnar::DecodeWalFrame(*frame)) {
       khtrace::model::DescribeBatch(*batch);
     }
     file.remove_prefix(frame->bytes());
