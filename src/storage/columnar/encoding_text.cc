@@ -17,8 +17,9 @@ namespace khtrace::storage::columnar {
 namespace {
 
 // Raw bytes of a block. Larger: compresses better; smaller: less to inflate
-// for one trace (64 KiB take some 60 µs).
-constexpr size_t kTextBlockBytes = 64 * 1024;
+// Raw bytes of a block. Larger: compresses better; smaller: less to inflate
+// for one trace, which costs more than all else that GetTrace does.
+constexpr size_t kTextBlockBytes = 32 * 1024;
 
 Error Damaged(std::string_view what) {
   return {Code::kDataLoss, "malformed texts: " + std::string(what)};

@@ -22,7 +22,7 @@ struct DecodedTexts {
   std::vector<std::unique_ptr<std::string>> storage;
 };
 
-// Appends `texts` (not empty) as blocks of some 64 KiB, each through zstd if
+// Appends `texts` (not empty) as blocks of some 32 KiB, each through zstd if
 // that pays.
 Encoding EncodeTextBlocks(std::span<const std::string_view> texts,
                           int zstd_level, std::string* out);

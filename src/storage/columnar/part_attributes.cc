@@ -64,7 +64,18 @@ void AttributeTable::MakeColumns() {
     columns_.push_back(std::make_unique<ColumnBuilder>(
         table_, std::string(name.first), name.second));
   }
-  if (columns_.size() == keys_.size()) return;
+  if (columns_.size() < keys_.size()) AddMixedColumn();
+  for (const std::vector<Key*>& keys : keys_of_) {
+    std::vector<uint32_t>& columns = column_of_.emplace_back();
+    columns.reserve(keys.size());
+    for (const Key* key : keys) {
+      columns.push_back(key == nullptr ? kNoColumn : key->position);
+    }
+  }
+  keys_of_ = {};
+}
+
+void AttributeTable::AddMixedColumn() {
   mixed_ = static_cast<uint32_t>(columns_.size());
   columns_.push_back(std::make_unique<ColumnBuilder>(table_, "", kMixedType));
   for (auto& [name, key] : keys_) {
@@ -93,19 +104,20 @@ void AttributeTable::Intern(uint32_t number, const model::SpanBatch& batch,
 }
 
 uint32_t AttributeTable::ShapeNumber() {
+  // Neighbours often look alike.
+  if (!shapes_.empty() && shapes_[last_shape_] == row_) return last_shape_;
   uint64_t hash = row_.size();
   for (const uint32_t position : row_) {
     hash = (hash ^ position) * 0x9e3779b97f4a7c15ull;
     hash ^= hash >> 29;
   }
-  const auto [begin, end] = shape_numbers_.equal_range(hash);
-  for (auto it = begin; it != end; ++it) {
-    if (shapes_[it->second] == row_) return it->second;
+  for (;; ++hash) {
+    const auto [it, inserted] =
+        shape_numbers_.try_emplace(hash, static_cast<uint32_t>(shapes_.size()));
+    if (inserted) shapes_.push_back(row_);
+    last_shape_ = it->second;
+    if (inserted || shapes_[last_shape_] == row_) return last_shape_;
   }
-  const auto number = static_cast<uint32_t>(shapes_.size());
-  shapes_.push_back(row_);
-  shape_numbers_.emplace(hash, number);
-  return number;
 }
 
 uint32_t AttributeTable::Add(uint32_t number, const model::SpanBatch& batch,
@@ -120,7 +132,7 @@ uint32_t AttributeTable::Add(uint32_t number, const model::SpanBatch& batch,
     if (position == mixed_) {
       column.AddOwnedText(MixedText(batch.Key(attr.key), batch.Value(attr)));
     } else if (IsTextType(TypeOf(attr.type))) {
-      column.AddText(batch.String(static_cast<model::StringCode>(attr.payload)),
+      column.AddText(batch, static_cast<model::StringCode>(attr.payload),
                      codes[i]);
     } else if (attr.type == AttrType::kInt) {
       column.AddInt(BiasInt(attr.payload));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "model/span_batch.h"
@@ -56,10 +56,9 @@ class AttributeTable {
   static constexpr size_t kMaxColumns = 1024;
 
   uint32_t ColumnOf(uint32_t number, const model::Attr& attr) const {
-    const Key* key =
-        keys_of_[number][attr.key * 8 + static_cast<size_t>(attr.type)];
-    return key->position;
+    return column_of_[number][attr.key * 8 + static_cast<size_t>(attr.type)];
   }
+  void AddMixedColumn();
   uint32_t ShapeNumber();
 
   const Table table_;
@@ -73,8 +72,12 @@ class AttributeTable {
   std::vector<std::unique_ptr<ColumnBuilder>> columns_;
   // By batch, by key * 8 + type; null where that does not occur.
   std::vector<std::vector<Key*>> keys_of_;
+  // The same, from MakeColumns on: the position in columns_.
+  std::vector<std::vector<uint32_t>> column_of_;
   std::vector<std::vector<uint32_t>> shapes_;
-  std::unordered_multimap<uint64_t, uint32_t> shape_numbers_;  // by hash
+  // By hash; a shape whose place is taken has the next one.
+  boost::unordered_flat_map<uint64_t, uint32_t> shape_numbers_;
+  uint32_t last_shape_ = 0;
   std::vector<uint32_t> row_;  // the shape being looked up
 };
 

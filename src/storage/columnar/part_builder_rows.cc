@@ -182,9 +182,10 @@ void PartBuilder::AddLinks(const RowRef& ref) {
 
 void PartBuilder::AddScopesAndResources() {
   // Few rows: their texts are interned once more to learn their codes.
-  const auto add_text = [&](Table table, F field, std::string_view text) {
+  const auto add_text = [&](Table table, F field, const SpanBatch& batch,
+                            model::StringCode text) {
     ColumnBuilder& column = Field(table, field);
-    column.AddText(text, column.interner().Intern(text));
+    column.AddText(batch, text, column.interner().Intern(batch.String(text)));
   };
   for (const Origin& origin : scopes_) {
     const SpanBatch& batch = *batches_[origin.batch];
@@ -195,9 +196,9 @@ void PartBuilder::AddScopesAndResources() {
                          codes_[origin.batch].attributes));
     Field(Table::kScope, F::kResource).AddInt(origin.resource);
     Field(Table::kScope, F::kDroppedAttributes).AddInt(s.dropped_attributes);
-    add_text(Table::kScope, F::kName, batch.String(s.name));
-    add_text(Table::kScope, F::kVersion, batch.String(s.version));
-    add_text(Table::kScope, F::kSchemaUrl, batch.String(s.schema_url));
+    add_text(Table::kScope, F::kName, batch, s.name);
+    add_text(Table::kScope, F::kVersion, batch, s.version);
+    add_text(Table::kScope, F::kSchemaUrl, batch, s.schema_url);
   }
   for (const Origin& origin : resources_) {
     const SpanBatch& batch = *batches_[origin.batch];
@@ -207,8 +208,8 @@ void PartBuilder::AddScopesAndResources() {
                     .Add(origin.batch, batch, r.attributes,
                          codes_[origin.batch].attributes));
     Field(Table::kResource, F::kDroppedAttributes).AddInt(r.dropped_attributes);
-    add_text(Table::kResource, F::kSchemaUrl, batch.String(r.schema_url));
-    add_text(Table::kResource, F::kEntityRefs, batch.String(r.entity_refs));
+    add_text(Table::kResource, F::kSchemaUrl, batch, r.schema_url);
+    add_text(Table::kResource, F::kEntityRefs, batch, r.entity_refs);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fs.h"
+#include "model/span_batch.h"
 #include "storage/columnar/part_footer.h"
 
 namespace khtrace::storage::columnar {
@@ -90,12 +91,14 @@ class ColumnBuilder {
   void FinishDictionary(PageSink& sink);
 
   void AddInt(uint64_t value) { ints_.push_back(value); }
-  // `code` is what the interner said of `text`.
-  void AddText(std::string_view text, uint32_t code) {
+  // `interned` is what the interner said of the text. The text itself is
+  // looked up only where it is needed: mostly that would be a cache miss.
+  void AddText(const model::SpanBatch& batch, model::StringCode text,
+               uint32_t interned) {
     if (column_.dictionary_size > 0) {
-      ints_.push_back(rank_[code]);
+      ints_.push_back(rank_[interned]);
     } else {
-      texts_.push_back(text);
+      texts_.push_back(batch.String(text));
     }
   }
   // A text that nobody else keeps until FinishChunk.

@@ -6,45 +6,66 @@
 
 #include "base/hash.h"
 #include "storage/columnar/encoding_bytes.h"
+#include "storage/columnar/part_footer.h"
 #include "storage/columnar/part_testing.h"
 
-// Any bytes as a part. Most of what a fuzzer makes fails a checksum, so the
-// checksums of trailer and footer are put right first; those of pages stay
-// as a fuzzer cannot reach far behind them otherwise: see kTrustPages.
+// Any bytes as a part. A fuzzer cannot guess checksums, so those of pages,
+// footer and trailer are put right first: what is tested is that nothing
+// behind them is trusted either.
 
+namespace khtrace::storage::columnar {
 namespace {
 
-using khtrace::Hash64;
-namespace columnar = khtrace::storage::columnar;
+void Sign(std::string_view file, PageRef* page) {
+  page->checksum = Hash64(file.substr(page->offset, page->length));
+}
 
-std::string WithTrailer(std::string file) {
-  constexpr size_t kTrailer = 40;
-  if (file.size() < kTrailer + 8) return file;
-  const std::string_view view = file;
-  const size_t at = file.size() - kTrailer;
-  const uint64_t offset = columnar::LoadU64(file.data() + at);
-  const uint32_t length = columnar::LoadU32(file.data() + at + 8);
-  std::string checksums;
-  columnar::ByteWriter writer(checksums);
-  if (offset <= at && length == at - offset) {
-    std::string footer_checksum;
-    columnar::ByteWriter(footer_checksum)
-        .U64(Hash64(view.substr(offset, length)));
-    file.replace(at + 16, 8, footer_checksum);
+void SignPages(std::string_view file, Footer* footer) {
+  Sign(file, &footer->trace_index);
+  Sign(file, &footer->shapes);
+  for (Column& column : footer->columns) {
+    if (column.dictionary_size > 0) Sign(file, &column.dictionary);
+    for (Chunk& chunk : column.chunks) {
+      if (chunk.page.offset > 0) Sign(file, &chunk.page);
+      if (chunk.has_filter) Sign(file, &chunk.filter);
+    }
   }
-  writer.U64(Hash64(std::string_view(file).substr(at, 24)));
-  file.replace(at + 24, 8, checksums);
-  file.replace(at + 32, 8, "KHTPTEND");
-  return file;
+}
+
+// `bytes` with right checksums, if its footer can be found and parsed.
+std::string WithChecksums(const std::string& bytes) {
+  if (bytes.size() < kPartTrailerBytes + kPartMagic.size()) return bytes;
+  const size_t trailer = bytes.size() - kPartTrailerBytes;
+  const uint64_t offset = LoadU64(bytes.data() + trailer);
+  if (offset > trailer) return bytes;
+  const std::string_view view = bytes;
+  auto footer = ParseFooter(view.substr(offset, trailer - offset), offset);
+  if (!footer) return bytes;
+  SignPages(view, &*footer);
+  std::string file(kPartMagic);
+  file.append(view.substr(file.size(), offset - file.size()));
+  AppendFooter(*footer, &file);
+  const std::string footer_bytes = file.substr(offset);
+  std::string end;
+  ByteWriter writer(end);
+  writer.U64(offset);
+  writer.U32(static_cast<uint32_t>(footer_bytes.size()));
+  writer.U32(kPartVersion);
+  writer.U64(Hash64(footer_bytes));
+  writer.U64(Hash64(end));
+  end.append(kPartEndMagic);
+  return file + end;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  columnar::BytesFsForTesting fs;
+  BytesFsForTesting fs;
   fs.files["p"] =
-      WithTrailer(std::string(reinterpret_cast<const char*>(data), size));
-  const auto part = columnar::Part::Open(fs, "p");
-  if (part) (void)columnar::AskEverythingForTesting(**part);
+      WithChecksums(std::string(reinterpret_cast<const char*>(data), size));
+  const auto part = Part::Open(fs, "p");
+  if (part) (void)AskEverythingForTesting(**part);
   return 0;
 }
+
+}  // namespace khtrace::storage::columnar

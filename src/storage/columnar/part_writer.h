@@ -54,7 +54,7 @@ class PartBuilder {
   }
   void AddText(Table table, ColumnField field, const model::SpanBatch& batch,
                model::StringCode text, uint32_t code) {
-    Field(table, field).AddText(batch.String(text), code);
+    Field(table, field).AddText(batch, text, code);
   }
 
   void CountKeys();

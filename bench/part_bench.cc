@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/temp_dir.h"
+#include "codec/otlp.h"
+#include "model/span_batch_builder.h"
+#include "storage/columnar/part.h"
+
+// Writes and reads one part made of a corpus of OTLP requests:
+//   KHTRACE_CORPUS=<file> part_bench
+// The file holds export requests in protobuf, each behind its length as u32,
+// little endian. Without it nothing is measured. Before the figures of Google
+// Benchmark comes a table of bytes per span and column.
+
+namespace khtrace::storage::columnar {
+namespace {
+
+using model::SpanBatch;
+using model::SpanBatchPtr;
+
+std::vector<SpanBatchPtr> LoadBatches(const char* path) {
+  std::vector<SpanBatchPtr> batches;
+  std::FILE* file = std::fopen(path, "rb");
+  if (file == nullptr) return batches;
+  uint32_t size = 0;
+  while (std::fread(&size, sizeof size, 1, file) == 1) {
+    std::string body(size, '\0');
+    if (std::fread(body.data(), 1, size, file) != size) break;
+    auto decoded = codec::DecodeOtlpProtobuf(std::move(body));
+    if (!decoded) break;
+    batches.push_back(
+        std::make_shared<const SpanBatch>(model::Compact(decoded->batch)));
+  }
+  std::fclose(file);
+  return batches;
+}
+
+struct Corpus {
+  TempDirForTesting dir;
+  std::vector<SpanBatchPtr> batches;
+  std::vector<model::TraceId> ids;
+  std::shared_ptr<const Part> part;
+};
+
+void PrintColumns(const Part& part) {
+  std::vector<ColumnInfo> columns = part.Columns();
+  std::sort(columns.begin(), columns.end(),
+            [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+  const auto spans = static_cast<double>(part.info().span_count);
+  uint64_t sum = 0;
+  fmt::print("{:>9} {:>10} {:>10}  column\n", "B/span", "values", "B/value");
+  for (const ColumnInfo& c : columns) {
+    sum += c.bytes;
+    const double bytes = static_cast<double>(c.bytes);
+    if (bytes / spans < 0.02) continue;
+    fmt::print("{:>9.3f} {:>10} {:>10.3f}  {}.{} {} ({})\n", bytes / spans,
+               c.values,
+               bytes / static_cast<double>(std::max<uint64_t>(1, c.values)),
+               c.table, c.name, c.type, c.encoding);
+  }
+  const auto total = static_cast<double>(part.info().file_bytes);
+  fmt::print("{:>9.3f} footer and header\n",
+             (total - static_cast<double>(sum)) / spans);
+  fmt::print("{:>9.3f} in all, {} spans, {} traces\n", total / spans,
+             part.info().span_count, part.info().trace_count);
+}
+
+// Null without a corpus.
+Corpus* TheCorpus() {
+  static Corpus* const corpus = []() -> Corpus* {
+    const char* path = std::getenv("KHTRACE_CORPUS");
+    if (path == nullptr) return nullptr;
+    static Corpus loaded;
+    loaded.batches = LoadBatches(path);
+    if (loaded.batches.empty()) return nullptr;
+    const std::string file = loaded.dir.File("bench.part");
+    if (!WritePart(Fs::Real(), file, loaded.batches, {})) return nullptr;
+    auto part = Part::Open(Fs::Real(), file);
+    if (!part) return nullptr;
+    loaded.part = *part;
+    std::map<model::TraceId, int> ids;
+    for (const auto& batch : loaded.batches) {
+      for (const model::TraceId& id : batch->spans().trace_id) ids[id] = 1;
+    }
+    for (const auto& [id, one] : ids) loaded.ids.push_back(id);
+    std::shuffle(loaded.ids.begin(), loaded.ids.end(), std::mt19937_64(1));
+    PrintColumns(*loaded.part);
+    return &loaded;
+  }();
+  return corpus;
+}
+
+void BM_WritePart(benchmark::State& state) {
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
+  const std::string file = corpus->dir.File("again.part");
+  for (auto _ : state) {
+    (void)WritePart(Fs::Real(), file, corpus->batches, {});
+  }
+  state.SetItemsProcessed(
+      state.iterations() *
+      static_cast<int64_t>(corpus->part->info().span_count));
+}
+BENCHMARK(BM_WritePart)->Unit(benchmark::kMillisecond);
+
+void BM_ReadAll(benchmark::State& state) {
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
+  for (auto _ : state) {
+    (void)corpus->part->ForEachBatch(
+        {}, [](const SpanBatchPtr&) { return Status(); });
+  }
+  state.SetItemsProcessed(
+      state.iterations() *
+      static_cast<int64_t>(corpus->part->info().span_count));
+}
+BENCHMARK(BM_ReadAll)->Unit(benchmark::kMillisecond);
+
+// Percentiles as counters, in microseconds.
+template <typename Ask>
+void MeasureEach(benchmark::State& state, Ask ask) {
+  std::vector<double> micros;
+  for (auto _ : state) {
+    const auto begin = std::chrono::steady_clock::now();
+    ask();
+    const std::chrono::duration<double, std::micro> took =
+        std::chrono::steady_clock::now() - begin;
+    micros.push_back(took.count());
+  }
+  std::sort(micros.begin(), micros.end());
+  state.counters["p50_us"] = micros[micros.size() / 2];
+  state.counters["p95_us"] = micros[micros.size() * 95 / 100];
+}
+
+void BM_GetTrace(benchmark::State& state) {
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
+  const bool missing = state.range(0) != 0;
+  size_t next = 0;
+  MeasureEach(state, [&] {
+    model::TraceId id = corpus->ids[next++ % corpus->ids.size()];
+    id.low += missing;
+    benchmark::DoNotOptimize(corpus->part->GetTrace({}, id));
+  });
+}
+BENCHMARK(BM_GetTrace)->ArgName("missing")->Arg(0)->Arg(1)->Iterations(20'000);
+
+void Find(benchmark::State& state, std::vector<Condition> conditions,
+          size_t limit) {
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
+  ScanRequest request;
+  request.conditions = std::move(conditions);
+  request.limit = limit;
+  size_t found = 0;
+  MeasureEach(state, [&] {
+    std::vector<TraceMatch> matches;
+    ScanStats stats;
+    (void)corpus->part->FindTraces({}, request, &matches, &stats);
+    found = matches.size();
+  });
+  state.counters["traces"] = static_cast<double>(found);
+}
+
+constexpr size_t kAll = 1'000'000;
+
+// The first span that has `key`: what is asked for is there.
+Condition AttributeOfCorpus(const char* key) {
+  Condition condition{Field::kAttribute, Compare::kExists, key};
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return condition;
+  const SpanBatch& batch = *corpus->batches[corpus->batches.size() / 2];
+  for (model::RowIndex row = 0; row < batch.row_count(); ++row) {
+    const model::Attr* attr = batch.Find(batch.spans().attributes[row], key);
+    if (attr == nullptr) continue;
+    condition.compare = Compare::kEqual;
+    condition.text = ToDisplayString(batch.Value(*attr));
+    break;
+  }
+  return condition;
+}
+
+Condition ServiceOfCorpus() {
+  Corpus* corpus = TheCorpus();
+  Condition condition{Field::kService, Compare::kEqual};
+  if (corpus != nullptr) condition.text = corpus->batches[0]->ServiceName(0);
+  return condition;
+}
+
+void BM_FindServiceTagDuration(benchmark::State& state) {
+  Find(state,
+       {ServiceOfCorpus(),
+        AttributeOfCorpus("http.request.method"),
+        {Field::kDuration, Compare::kGreater, "", "", 0, 100'000'000}},
+       state.range(0) != 0 ? kAll : 20);
+}
+BENCHMARK(BM_FindServiceTagDuration)
+    ->ArgName("all")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond);
+
+void BM_FindNeedle(benchmark::State& state) {
+  Find(state,
+       {AttributeOfCorpus(state.range(0) != 0 ? "session.id" : "user.id")},
+       kAll);
+}
+BENCHMARK(BM_FindNeedle)
+    ->ArgName("session")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond);
+
+void BM_FindMissingNeedle(benchmark::State& state) {
+  Find(state, {{Field::kAttribute, Compare::kEqual, "session.id", "nobody"}},
+       kAll);
+}
+BENCHMARK(BM_FindMissingNeedle)->Unit(benchmark::kMicrosecond);
+
+void BM_FindErrors(benchmark::State& state) {
+  Find(state, {{Field::kStatus, Compare::kEqual, "", "", 0, 2}}, kAll);
+}
+BENCHMARK(BM_FindErrors)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace khtrace::storage::columnar
+
+BENCHMARK_MAIN();
