@@ -2,9 +2,38 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "app/commands.h"
 #include "app/version.h"
+#include "base/text.h"
+
+namespace khtrace::app {
+namespace {
+
+int ReportUnknownCommand(const CLI::App& root, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : root.get_subcommands(nullptr)) {
+    names.push_back(command->get_name());
+  }
+  if (std::find(names.begin(), names.end(), word) != names.end()) {
+    fmt::print(stderr, "khtrace {}: more is required; khtrace {} --help\n",
+               word, word);
+    return kExitUsage;
+  }
+  const std::vector<std::string_view> candidates(names.begin(), names.end());
+  const auto nearest = NearestWord(word, candidates);
+  fmt::print(stderr, "khtrace: unknown command '{}'{}; the commands are {}\n",
+             word, nearest ? fmt::format(", did you mean '{}'?", *nearest) : "",
+             fmt::join(names, ", "));
+  return kExitUsage;
+}
+
+}  // namespace
+}  // namespace khtrace::app
 
 int main(int argc, char** argv) {
   CLI::App root{
@@ -34,6 +63,10 @@ int main(int argc, char** argv) {
   khtrace::app::AddDoctorCommand(root, &exit_code);
   try {
     root.parse(argc, argv);
+  } catch (const CLI::RequiredError& e) {
+    if (argc < 2 || argv[1][0] == '-') return root.exit(e) == 0 ? 0 : 2;
+    // CLI11 would only say that a subcommand is required.
+    return khtrace::app::ReportUnknownCommand(root, argv[1]);
   } catch (const CLI::ParseError& e) {
     // Help and version end here too, with code 0.
     return root.exit(e) == 0 ? 0 : 2;

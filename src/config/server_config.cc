@@ -39,9 +39,6 @@ ServerConfig Defaults(const std::string& bind) {
   config.tempo = Door(host, 3200, "query.tempo_endpoint");
   config.health = Door(host, 13133, "extensions.health_check.endpoint");
   config.metrics = Door(host, 8888, "service.telemetry.metrics.endpoint");
-  const auto cores = std::max(1u, std::thread::hardware_concurrency());
-  config.io_threads = std::clamp<int64_t>(cores / 4, 1, 8);
-  config.cpu_threads = std::clamp<int64_t>(cores, 2, 64);
   return config;
 }
 
@@ -94,9 +91,11 @@ void ReadAll(const ConfigNode& root, ServerConfig* config, ReadReport* report) {
                "reach them");
   auth.Finish();
   SectionReader threads = top.Section("threads");
-  threads.Int("io", 1, 256, &config->io_threads, "Threads that serve sockets");
-  threads.Int("cpu", 1, 1024, &config->cpu_threads,
-              "Threads that decode and answer queries");
+  threads.Int("io", 0, 256, &config->io_threads,
+              "Threads that serve sockets; 0 = one for four cores");
+  threads.Int("cpu", 0, 1024, &config->cpu_threads,
+              "Threads that decode and answer queries; 0 = one a core, at "
+              "least two");
   threads.Finish();
   top.Bool("multitenancy", &config->multitenancy,
            "Every request names its tenant in X-Scope-OrgID");
@@ -113,6 +112,16 @@ void ForEachDoor(ServerConfig* config, const Fn& fn) {
   fn(config->dashboards);
   fn(config->health);
   fn(config->metrics);
+}
+
+void FillInThreads(ServerConfig* config) {
+  const auto cores = std::max(1u, std::thread::hardware_concurrency());
+  if (config->io_threads == 0) {
+    config->io_threads = std::clamp<int64_t>(cores / 4, 1, 8);
+  }
+  if (config->cpu_threads == 0) {
+    config->cpu_threads = std::clamp<int64_t>(cores, 2, 64);
+  }
 }
 
 void ApplyPortOffset(int offset, ServerConfig* config, ReadReport* report) {
@@ -183,6 +192,7 @@ Result<ServerConfig> LoadServerConfig(const ConfigSources& sources,
   if (Status valid = config.columnar.Validate(&report.warnings); !valid) {
     report.errors.push_back("storage: " + valid.error().message);
   }
+  FillInThreads(&config);
   ApplyPortOffset(sources.port_offset, &config, &report);
   CheckExposure(sources, &config, &report);
   if (!report.errors.empty()) {

@@ -51,8 +51,8 @@ struct ServerConfig {
   std::chrono::nanoseconds query_timeout = std::chrono::seconds(30);
   int64_t query_max_traces = 10'000;
   std::vector<Secret> api_tokens;
-  int64_t io_threads = 2;
-  int64_t cpu_threads = 2;
+  int64_t io_threads = 0;
+  int64_t cpu_threads = 0;
   log::Level log_level = log::Level::kInfo;
 
   std::vector<std::string> warnings;

@@ -36,6 +36,7 @@ int GrpcCodeOf(int http_status) {
   switch (http_status) {
     case 401:
       return static_cast<int>(Code::kUnauthenticated);
+    case 413:
     case 429:
       return static_cast<int>(Code::kResourceExhausted);
     case 503:

@@ -17,6 +17,15 @@ using model::AttrRange;
 using model::SpanBatch;
 using F = ColumnField;
 
+template <typename T>
+T FromStored(uint64_t value) {
+  if constexpr (std::is_class_v<T>) {
+    return T{value};  // a time or an id
+  } else {
+    return static_cast<T>(value);
+  }
+}
+
 }  // namespace
 
 BatchAssembler::BatchAssembler(const PartFile& file)
@@ -45,7 +54,7 @@ Status BatchAssembler::ReadField(const Rows& rows, ColumnField field,
   }
   out->resize(values.size());
   std::transform(values.begin(), values.end(), out->begin(),
-                 [](uint64_t v) { return T(v); });
+                 [](uint64_t v) { return FromStored<T>(v); });
   return {};
 }
 

@@ -131,6 +131,13 @@ Status TenantStore::ReplayLog(WalReplay* replay) {
     log::Error("log damage in {} at byte {}: {}", damage.file, damage.offset,
                damage.what);
   }
+  if (replay->torn_bytes > 0) {
+    log::Warning(
+        "{}: the log ends in {} bytes that are no whole frame and were left "
+        "out; after a crash this is a write that nobody was told of, "
+        "otherwise the file was damaged",
+        dir_, replay->torn_bytes);
+  }
   context_.counters.recovered_spans += spans;
   if (spans > 0) {
     log::Info("{}: {} spans read back from the log in {}", dir_, spans,
