@@ -290,6 +290,36 @@ TEST(Part, ListsServicesAndOperationsOfItsSpans) {
   }
 }
 
+TEST(Part, ExampleOfTheFormatPageIsWhatIsWritten) {
+  SpanBatchBuilder builder;
+  builder.AddResource();
+  builder.AddResourceAttribute("service.name", AttrValue::String("shop"));
+  builder.AddScope("http", "1.0");
+  SpanBatchBuilder::SpanFields f;
+  f.trace_id = {0x0102030405060708, 0x090a0b0c0d0e0f10};
+  f.span_id = {0xa1};
+  f.start = {1000};
+  f.end = {1900};
+  f.name = "GET /cart";
+  f.kind = model::SpanKind::kServer;
+  builder.AddSpan(f);
+  builder.AddSpanAttribute("http.route", AttrValue::String("/cart"));
+  f.parent_span_id = f.span_id;
+  f.span_id = {0xa2};
+  f.start = {1100};
+  f.end = {1500};
+  f.name = "SELECT";
+  f.kind = model::SpanKind::kClient;
+  builder.AddSpan(f);
+  builder.AddSpanAttribute("rows", AttrValue::Int(7));
+  BytesFsForTesting fs;
+  WriteAndOpen(fs, {Share(builder.Build())});
+  const auto example = ReadFile(
+      Fs::Real(), KHTRACE_SOURCE_DIR "/tests/data/fuzz/part_reader/example");
+  ASSERT_TRUE(example.has_value());
+  EXPECT_EQ(fs.files[kPath], *example);
+}
+
 TEST(PartDamage, AnyFlippedByteIsNamedByVerify) {
   BytesFsForTesting fs;
   WriteAndOpen(fs, {RandomBatch(1, 6)});
