@@ -5,12 +5,14 @@ source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 usage() {
   cat <<'TEXT'
-test.sh [--quick] [--tidy] [--stage NAME]… [--list]
+test.sh [--quick | --all] [--tidy] [--stage NAME]… [--list]
 
 Installs what is missing, then runs every check; stops at the first failure
 and ends with a table. Output of each stage: build/test-logs/NAME.log.
 
   --quick        presubmit, release build with unit tests, short end-to-end
+  --all          also the slow ones: end-to-end under ASan, TSan, clang with
+                 its thread-safety analysis, fuzzers, benches, clang-tidy
   --tidy         clang-tidy over every file (default: what differs from main)
   --stage NAME   only this one; may be repeated
   --list         the names of the stages
@@ -22,13 +24,15 @@ TEXT
 
 all_stages=(presubmit clone release e2e asan asan_e2e tsan tsan_e2e clang fuzz
   bench tidy)
+default_stages=(presubmit clone release e2e asan)
 quick_stages=(presubmit release e2e)
-stages=() quick=no tidy_all=no
+stages=() quick=no all=no tidy_all=no
 logs=$repo_root/build/test-logs
 
 while (($#)); do
   case $1 in
     --quick) quick=yes ;;
+    --all) all=yes ;;
     --tidy) tidy_all=yes ;;
     --stage)
       [[ " ${all_stages[*]} " == *" ${2:-} "* ]] ||
@@ -49,7 +53,8 @@ while (($#)); do
   shift
 done
 if ((${#stages[@]} == 0)); then
-  stages=("${all_stages[@]}")
+  stages=("${default_stages[@]}")
+  [[ $all == no ]] || stages=("${all_stages[@]}")
   [[ $quick == no ]] || stages=("${quick_stages[@]}")
 fi
 
@@ -76,6 +81,7 @@ fixed_addresses() { setarch "$(uname -m)" -R "$@"; }
 
 sanitizer_env() {
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  export LSAN_OPTIONS="suppressions=$repo_root/tests/lsan.supp print_suppressions=0"
   export UBSAN_OPTIONS=print_stacktrace=1
   # gRPC as Debian builds it is not instrumented: without the last option its
   # locks are unseen and every call through it looks like a race.

@@ -14,14 +14,16 @@
 namespace khtrace::app {
 namespace {
 
-int ReportUnknownCommand(const CLI::App& root, const std::string& word) {
+// What CLI11 says of `khtrace nonsense` is only that a subcommand is required.
+int ReportMissing(const CLI::App& root, const CLI::RequiredError& error,
+                  const std::string& word) {
   std::vector<std::string> names;
   for (const CLI::App* command : root.get_subcommands(nullptr)) {
     names.push_back(command->get_name());
   }
-  if (std::find(names.begin(), names.end(), word) != names.end()) {
-    fmt::print(stderr, "khtrace {}: more is required; khtrace {} --help\n",
-               word, word);
+  const bool known = std::find(names.begin(), names.end(), word) != names.end();
+  if (known || word.empty() || word[0] == '-') {
+    root.exit(error);
     return kExitUsage;
   }
   const std::vector<std::string_view> candidates(names.begin(), names.end());
@@ -64,9 +66,7 @@ int main(int argc, char** argv) {
   try {
     root.parse(argc, argv);
   } catch (const CLI::RequiredError& e) {
-    if (argc < 2 || argv[1][0] == '-') return root.exit(e) == 0 ? 0 : 2;
-    // CLI11 would only say that a subcommand is required.
-    return khtrace::app::ReportUnknownCommand(root, argv[1]);
+    return khtrace::app::ReportMissing(root, e, argc < 2 ? "" : argv[1]);
   } catch (const CLI::ParseError& e) {
     // Help and version end here too, with code 0.
     return root.exit(e) == 0 ? 0 : 2;

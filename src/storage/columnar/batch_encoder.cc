@@ -47,6 +47,7 @@ class FastWriter {
   }
   // Makes its own room.
   void Bytes(std::string_view bytes) {
+    if (bytes.empty()) return;  // memcpy takes no null pointer
     if (used_ + bytes.size() > buffer_.size()) {
       buffer_.resize(std::max(used_ + bytes.size(), used_ * 2));
     }
