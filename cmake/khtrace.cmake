@@ -48,7 +48,7 @@ function(khtrace_folder)
     target_link_libraries(${ARG_NAME}_test PRIVATE ${lib} ${ARG_TEST_LIBS}
                           GTest::gtest GTest::gmock GTest::gtest_main)
     # Tests are not hot: optimising them costs a third of a clean build.
-    target_compile_options(${ARG_NAME}_test PRIVATE -O1)
+    target_compile_options(${ARG_NAME}_test PRIVATE $<$<CONFIG:Release>:-O1>)
     add_test(NAME ${ARG_NAME}_test COMMAND ${ARG_NAME}_test)
   endif()
 
