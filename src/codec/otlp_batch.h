@@ -137,14 +137,11 @@ class OtlpBatch {
   }
   NestedFault AddBorrowedAttribute(std::string_view key,
                                    const model::AttrValue& value);
-  // The same for the most frequent types.
-  void AddBorrowedString(std::string_view key, std::string_view value) {
-    const model::KeyCode code = BorrowedKey(key);
-    Put(code, model::AttrType::kString, AddBorrowedText(value));
-  }
-  void AddBorrowedInt(std::string_view key, uint64_t value) {
-    Put(BorrowedKey(key), model::AttrType::kInt, value);
-  }
+  // Adds the records with this one-byte `tag` at the front of `bytes` that
+  // are KeyValues of the usual form (otlp_plain_attributes.cc), and returns
+  // what is left: it begins with another record, or with a KeyValue that
+  // AddBorrowedAttribute() must see. `bytes` lies in text().
+  std::string_view TakePlainAttributes(std::string_view bytes, uint8_t tag);
   NestedFault AddAttribute(std::string_view key, const model::AttrValue& value);
   // What was cut off is added to `dropped_attributes`.
   model::AttrRange EndList(uint32_t* dropped_attributes);
@@ -181,10 +178,17 @@ class OtlpBatch {
   OtlpDecoded Finish();
 
  private:
-  // When a key was last seen, and where it stands in that list.
+  // A key as it was last seen.
   struct Seen {
-    uint32_t list = 0;
-    uint32_t index = 0;
+    uint32_t list = 0;   // in which list,
+    uint32_t index = 0;  // and where in data_.attributes.
+    // Spans of one kind have the same keys in the same order, so the key that
+    // came after this one is likely to do so again.
+    model::KeyCode next = 0;
+    // Its KeyValue's bytes before the value's size: tag, size, key, tag;
+    // in text_. Not seen yet: a size that no KeyValue has.
+    size_t prefix_size = SIZE_MAX;
+    const char* prefix = nullptr;
   };
   // What tells one key from another at a glance: its size, and its first and
   // last bytes. Up to 16 bytes that is all of it.
@@ -207,20 +211,25 @@ class OtlpBatch {
 
   static KeyDigest DigestOf(std::string_view key);
   static size_t CacheSlot(const KeyDigest& digest);
-  model::KeyCode BorrowedKey(std::string_view key) {
-    const KeyDigest digest = DigestOf(key);
+  // The entry of `key`, or nullptr if the cache does not have it.
+  const CachedKey* FindCached(std::string_view key,
+                              const KeyDigest& digest) const {
     const CachedKey& cached = cached_keys_[CacheSlot(digest)];
-    if (cached.digest != digest || key.empty() ||
-        (key.size() > 16 && std::memcmp(cached.text + 8, key.data() + 8,
-                                        key.size() - 16) != 0)) [[unlikely]] {
-      return NewBorrowedKey(key);
-    }
-    return cached.code;
+    const bool same =
+        cached.digest == digest && !key.empty() &&
+        (key.size() <= 16 ||
+         std::memcmp(cached.text + 8, key.data() + 8, key.size() - 16) == 0);
+    return same ? &cached : nullptr;
+  }
+  model::KeyCode BorrowedKey(std::string_view key) {
+    const CachedKey* cached = FindCached(key, DigestOf(key));
+    return cached != nullptr ? cached->code : NewBorrowedKey(key);
   }
   model::KeyCode NewBorrowedKey(std::string_view key);
   model::KeyCode CopiedKey(std::string_view key);
+  Seen* UsualKey(const char* key_value, size_t size, Seen* last);
   model::KeyCode WithSeen(model::KeyCode key);
-  void Reserve(size_t span_count);
+  void ResizeSpans(size_t span_count);
   model::StringCode AddRepaired(std::string_view text);
   // Checks a kArray or kKvList; if its texts need repair, `repaired` becomes
   // its new bytes.
@@ -233,10 +242,15 @@ class OtlpBatch {
   const std::string_view text_;  // the batch's text as given
   telemetry::DropCounts counts_;
   std::array<CachedKey, 1 << kCacheBits> cached_keys_;
-  std::vector<Seen> seen_;  // by key, at least as long as the keys
+  std::vector<Seen> seen_;       // by key, at least as long as the keys
+  model::KeyCode last_key_ = 0;  // the one before, for Seen::next
   uint32_t list_ = 0;
   uint32_t list_begin_ = 0;
   uint32_t list_cut_ = 0;
+  // Rows of data_.spans that are filled; the columns are longer, so that one
+  // look is enough to know that a span fits into all of them.
+  size_t span_count_ = 0;
+  size_t span_room_ = 0;
 };
 
 inline OtlpBatch::KeyDigest OtlpBatch::DigestOf(std::string_view key) {
@@ -287,24 +301,27 @@ inline void OtlpBatch::PushSpan(const SpanRow& span) {
     counts_.Add(telemetry::DropReason::kEndBeforeStart);
   }
   model::SpanColumns& s = data_.spans;
-  s.trace_id.push_back(span.trace_id);
-  s.span_id.push_back(span.span_id);
-  s.parent_span_id.push_back(span.parent_span_id);
-  s.start.push_back(span.start);
-  s.end.push_back(span.end);
-  s.name.push_back(span.name);
-  s.trace_state.push_back(span.trace_state);
-  s.status_message.push_back(span.status_message);
-  s.scope.push_back(static_cast<uint32_t>(data_.scopes.size() - 1));
-  s.kind.push_back(span.kind);
-  s.status.push_back(span.status);
-  s.flags.push_back(span.flags);
-  s.dropped_attributes.push_back(span.dropped_attributes);
-  s.dropped_events.push_back(span.dropped_events);
-  s.dropped_links.push_back(span.dropped_links);
-  s.attributes.push_back(span.attributes);
-  s.events_end.push_back(static_cast<uint32_t>(data_.events.time.size()));
-  s.links_end.push_back(static_cast<uint32_t>(data_.links.trace_id.size()));
+  if (span_count_ == span_room_) [[unlikely]]
+    ResizeSpans(2 * span_room_ + 16);
+  const size_t i = span_count_++;
+  s.trace_id[i] = span.trace_id;
+  s.span_id[i] = span.span_id;
+  s.parent_span_id[i] = span.parent_span_id;
+  s.start[i] = span.start;
+  s.end[i] = span.end;
+  s.name[i] = span.name;
+  s.trace_state[i] = span.trace_state;
+  s.status_message[i] = span.status_message;
+  s.scope[i] = static_cast<uint32_t>(data_.scopes.size() - 1);
+  s.kind[i] = span.kind;
+  s.status[i] = span.status;
+  s.flags[i] = span.flags;
+  s.dropped_attributes[i] = span.dropped_attributes;
+  s.dropped_events[i] = span.dropped_events;
+  s.dropped_links[i] = span.dropped_links;
+  s.attributes[i] = span.attributes;
+  s.events_end[i] = static_cast<uint32_t>(data_.events.time.size());
+  s.links_end[i] = static_cast<uint32_t>(data_.links.trace_id.size());
 }
 
 }  // namespace khtrace::codec

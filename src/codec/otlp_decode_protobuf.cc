@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,7 @@ class Decoder {
   Step Event(std::string_view bytes);
   Step Link(std::string_view bytes, uint32_t* dropped_links);
   Step KeyValue(std::string_view bytes);
+  Step Attributes(const char* end, ProtoReader* r);
 
   Step TraceId(std::string_view bytes, model::TraceId* out);
   Step SpanId(std::string_view bytes, std::string_view what,
@@ -189,7 +191,7 @@ Step Decoder::ResourceAttributes(std::string_view bytes, model::Resource* out,
   while (r.Next()) {
     switch (r.tag()) {
       case Len(1): {
-        const Step step = KeyValue(r.Bytes());
+        const Step step = Attributes(bytes.data() + bytes.size(), &r);
         if (step != Step::kFine) return step;
         break;
       }
@@ -309,23 +311,64 @@ Step Decoder::Span(std::string_view bytes) {
   return step;
 }
 
-// Takes the two ids off the front of a span, where every SDK writes them.
-inline void TakeIds(std::string_view* bytes, OtlpBatch::SpanRow* span) {
-  if (bytes->size() < 28 || ByteAt(*bytes, 0) != Len(1) ||
-      ByteAt(*bytes, 1) != 16 || ByteAt(*bytes, 18) != Len(2) ||
-      ByteAt(*bytes, 19) != 8) {
-    return;
+// Takes off the front of a span the fields that every SDK writes there, in
+// this order: ids, parent, name, kind, start, end. Stops at the first that is
+// missing or of another form.
+class UsualFields {
+ public:
+  explicit UsualFields(std::string_view bytes) : bytes_(bytes) {}
+
+  std::string_view Take(OtlpBatch* batch, OtlpBatch::SpanRow* span) {
+    if (!Begins(Len(1), 16, 18)) return bytes_;
+    span->trace_id = model::TraceId::FromBytes(At(2));
+    Skip(18);
+    if (!Begins(Len(2), 8, 10)) return bytes_;
+    span->span_id = model::SpanId::FromBytes(At(2));
+    Skip(10);
+    if (Begins(Len(4), 8, 10)) {
+      span->parent_span_id = model::SpanId::FromBytes(At(2));
+      Skip(10);
+    }
+    TakeName(batch, span);
+    if (bytes_.size() >= 2 && ByteAt(bytes_, 0) == Var(6) &&
+        ByteAt(bytes_, 1) < 0x80) {
+      span->kind = static_cast<model::SpanKind>(ByteAt(bytes_, 1));
+      Skip(2);
+    }
+    if (bytes_.size() >= 18 && ByteAt(bytes_, 0) == F64(7) &&
+        ByteAt(bytes_, 9) == F64(8)) {
+      std::memcpy(&span->start.ns, At(1), 8);
+      std::memcpy(&span->end.ns, At(10), 8);
+      Skip(18);
+    }
+    return bytes_;
   }
-  span->trace_id = model::TraceId::FromBytes(bytes->data() + 2);
-  span->span_id = model::SpanId::FromBytes(bytes->data() + 20);
-  bytes->remove_prefix(28);
-}
+
+ private:
+  // Whether the next record has this tag and size, and `total` bytes.
+  bool Begins(uint32_t tag, size_t size, size_t total) const {
+    return bytes_.size() >= total && ByteAt(bytes_, 0) == tag &&
+           ByteAt(bytes_, 1) == size;
+  }
+  const char* At(size_t i) const { return bytes_.data() + i; }
+  void Skip(size_t size) { bytes_.remove_prefix(size); }
+  void TakeName(OtlpBatch* batch, OtlpBatch::SpanRow* span) {
+    if (bytes_.size() < 2 || ByteAt(bytes_, 0) != Len(5)) return;
+    const size_t size = ByteAt(bytes_, 1);
+    if (size >= 0x80 || size + 2 > bytes_.size()) return;
+    span->name = batch->AddBorrowedText(bytes_.substr(2, size));
+    Skip(2 + size);
+  }
+
+  std::string_view bytes_;
+};
 
 Step Decoder::SpanFields(std::string_view bytes, OtlpBatch::SpanRow* span) {
-  TakeIds(&bytes, span);
+  const char* const end = bytes.data() + bytes.size();
   batch_.BeginList();
   Step step = Step::kFine;
-  ProtoReader r(bytes);
+  ProtoReader r(batch_.TakePlainAttributes(
+      UsualFields(bytes).Take(&batch_, span), Len(9)));
   while (step == Step::kFine && r.Next()) {
     switch (r.tag()) {
       case Len(1):
@@ -352,11 +395,9 @@ Step Decoder::SpanFields(std::string_view bytes, OtlpBatch::SpanRow* span) {
       case F64(8):
         span->end = {r.Fixed64()};
         break;
-      case Len(9): {
-        const std::string_view attribute = r.Bytes();
-        if (!AddPlainKeyValue(attribute, &batch_)) step = KeyValue(attribute);
+      case Len(9):
+        step = Attributes(end, &r);
         break;
-      }
       case Var(10):
         span->dropped_attributes = static_cast<uint32_t>(r.Varint());
         break;
@@ -421,6 +462,7 @@ Step Decoder::Event(std::string_view bytes) {
   model::StringCode name = 0;
   uint32_t dropped = 0;
   Step step = Step::kFine;
+  const char* const end = bytes.data() + bytes.size();
   batch_.BeginList();
   ProtoReader r(bytes);
   while (step == Step::kFine && r.Next()) {
@@ -432,7 +474,7 @@ Step Decoder::Event(std::string_view bytes) {
         name = batch_.AddBorrowedText(r.Bytes());
         break;
       case Len(3):
-        step = KeyValue(r.Bytes());
+        step = Attributes(end, &r);
         break;
       case Var(4):
         dropped = static_cast<uint32_t>(r.Varint());
@@ -492,6 +534,19 @@ Step Decoder::KeyValue(std::string_view bytes) {
       break;
   }
   return Step::kMalformed;
+}
+
+// The attribute that is the reader's record, and those behind it that need
+// no closer look. `end`: of the message.
+Step Decoder::Attributes(const char* end, ProtoReader* r) {
+  const uint32_t tag = r->tag();
+  const std::string_view record = r->Bytes();
+  if (!r->ok()) return Step::kMalformed;
+  const Step step = KeyValue(record);
+  const char* const next = record.data() + record.size();
+  *r = ProtoReader(batch_.TakePlainAttributes(
+      {next, static_cast<size_t>(end - next)}, static_cast<uint8_t>(tag)));
+  return step;
 }
 
 Step Decoder::TraceId(std::string_view bytes, model::TraceId* out) {
