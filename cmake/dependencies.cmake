@@ -11,7 +11,14 @@ pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(yaml_cpp REQUIRED IMPORTED_TARGET yaml-cpp)
-pkg_check_modules(grpcpp REQUIRED IMPORTED_TARGET grpc++)
+# Not by pkg_check_modules: it asks for the static libraries as well, which
+# takes pkg-config a minute.
+execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --libs grpc++
+                OUTPUT_VARIABLE grpcpp_libs OUTPUT_STRIP_TRAILING_WHITESPACE
+                COMMAND_ERROR_IS_FATAL ANY)
+separate_arguments(grpcpp_libs)
+add_library(grpc::grpcpp INTERFACE IMPORTED)
+target_link_libraries(grpc::grpcpp INTERFACE ${grpcpp_libs})
 pkg_check_modules(spdlog REQUIRED IMPORTED_TARGET spdlog)
 find_library(KHTRACE_SIMDJSON simdjson REQUIRED)
 if(KHTRACE_TESTS)

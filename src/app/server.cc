@@ -138,7 +138,12 @@ class ServerImpl : public Server {
     options.multitenancy = config_.multitenancy;
     options.deadline = config_.query_timeout;
     options.max_traces = config_.query_max_traces;
-    api_.emplace(*store_, cpu_, Clock::System(), ThisBuild(), options);
+    // make_unique cannot fill an aggregate.
+    api_.reset(new api::ApiContext{.reader = *store_,
+                                   .cpu = cpu_,
+                                   .clock = Clock::System(),
+                                   .build = ThisBuild(),
+                                   .options = options});
   }
 
   Status OpenQueryDoors() {
@@ -214,7 +219,7 @@ class ServerImpl : public Server {
   ThreadPool commit_;
   ThreadPool background_;
   std::unique_ptr<storage::TraceStore> store_;
-  std::optional<api::ApiContext> api_;
+  std::unique_ptr<api::ApiContext> api_;
   std::unique_ptr<pipeline::StoreExporter> exporter_;
   std::list<Door> doors_;  // addresses are borrowed by their handlers
   std::unique_ptr<ingest::OtlpReceiver> receiver_;

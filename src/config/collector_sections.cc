@@ -83,7 +83,7 @@ void ReadAuth(SectionReader section, const Authenticators& known,
 
 void ReadHttp(SectionReader section, const Authenticators& authenticators,
               ServerConfig* config) {
-  ingest::OtlpReceiverOptions::Http& http = *config->otlp.http;
+  ingest::OtlpHttpDoor& http = *config->otlp.http;
   section.Endpoint("endpoint", &http.server.host, &http.server.port,
                    "OTLP/HTTP");
   section.String("traces_url_path", &http.traces_path, "Path of POST requests");

@@ -50,7 +50,7 @@ Result<ConfigNode> Convert(const YAML::Node& yaml, const std::string& file,
     if (node.Find(key) != nullptr) {
       return At(child, fmt::format("key '{}' stands twice", key));
     }
-    node.map.emplace_back(key, std::move(child));
+    node.map.push_back({key, std::move(child)});
   }
   return node;
 }
@@ -90,14 +90,14 @@ void Merge(ConfigNode& into, ConfigNode from) {
     into = std::move(from);
     return;
   }
-  for (auto& [key, node] : from.map) {
+  for (ConfigNode::Entry& entry : from.map) {
     const auto known =
         std::find_if(into.map.begin(), into.map.end(),
-                     [&](const auto& entry) { return entry.first == key; });
+                     [&](const auto& e) { return e.key == entry.key; });
     if (known == into.map.end()) {
-      into.map.emplace_back(key, std::move(node));
+      into.map.push_back(std::move(entry));
     } else {
-      Merge(known->second, std::move(node));
+      Merge(known->value, std::move(entry.value));
     }
   }
 }
@@ -128,7 +128,7 @@ Result<ConfigNode> ParseSetFlag(const std::string& flag) {
     ConfigNode parent;
     parent.kind = ConfigNode::Kind::kMap;
     parent.file = "--set";
-    parent.map.emplace_back(std::string(key), std::move(value));
+    parent.map.push_back({std::string(key), std::move(value)});
     value = std::move(parent);
   }
   return value;

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -17,7 +16,7 @@ namespace khtrace::config {
 // data.
 struct ConfigNode {
   enum class Kind { kNull, kScalar, kList, kMap };
-  using Entry = std::pair<std::string, ConfigNode>;
+  struct Entry;
 
   Kind kind = Kind::kNull;
   std::string scalar;
@@ -29,6 +28,11 @@ struct ConfigNode {
   const ConfigNode* Find(std::string_view key) const;
   // "khtrace.yml:12", or "--set".
   std::string Place() const;
+};
+
+struct ConfigNode::Entry {
+  std::string key;
+  ConfigNode value;
 };
 
 // `file` only names the source. kInvalidArgument: malformed YAML, a key that

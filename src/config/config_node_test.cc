@@ -34,7 +34,7 @@ ConfigNode Expand(const std::string& text,
       },
       &warnings);
   if (error != nullptr) *error = status ? "" : status.error().message;
-  return root.map.empty() ? ConfigNode{} : root.map[0].second;
+  return root.map.empty() ? ConfigNode{} : root.map[0].value;
 }
 
 TEST(ParseYaml, RemembersWhereEveryKeyStands) {

@@ -124,7 +124,7 @@ Status ExpandVariables(ConfigNode& node, const LookupEnv& env,
       (node.scalar[0] == '[' || node.scalar[0] == '{')) {
     Result<ConfigNode> parsed = ParseSetFlag("x=" + node.scalar);
     if (!parsed) return std::move(parsed).error().With(node.Place());
-    ConfigNode value = std::move(parsed->map[0].second);
+    ConfigNode value = std::move(parsed->map[0].value);
     value.file = node.file;
     value.line = node.line;
     node = std::move(value);

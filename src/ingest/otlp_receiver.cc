@@ -54,10 +54,9 @@ class OtlpReceiverImpl : public OtlpReceiver {
   }
   ~OtlpReceiverImpl() override { Stop(std::chrono::nanoseconds(0)); }
 
-  Status OpenHttp(OtlpReceiverOptions::Http door,
-                  const OtlpIntakeOptions& intake, pipeline::SpanConsumer& next,
-                  Executor& cpu, net::IoRuntime& io,
-                  telemetry::Registry& registry) {
+  Status OpenHttp(OtlpHttpDoor door, const OtlpIntakeOptions& intake,
+                  pipeline::SpanConsumer& next, Executor& cpu,
+                  net::IoRuntime& io, telemetry::Registry& registry) {
     http_intake_ =
         std::make_unique<OtlpIntake>(intake, "http", next, cpu, registry);
     router_.emplace(MakeOtlpHttpRouter(door.traces_path, *http_intake_,
@@ -78,9 +77,9 @@ class OtlpReceiverImpl : public OtlpReceiver {
     return {};
   }
 
-  Status OpenGrpc(OtlpReceiverOptions::Grpc door,
-                  const OtlpIntakeOptions& intake, pipeline::SpanConsumer& next,
-                  Executor& cpu, telemetry::Registry& registry) {
+  Status OpenGrpc(OtlpGrpcDoor door, const OtlpIntakeOptions& intake,
+                  pipeline::SpanConsumer& next, Executor& cpu,
+                  telemetry::Registry& registry) {
     grpc_intake_ =
         std::make_unique<OtlpIntake>(intake, "grpc", next, cpu, registry);
     door.server.max_bytes_in_flight = intake.max_bytes_in_flight;

@@ -25,17 +25,19 @@ struct OtlpIntakeOptions {
   bool multitenancy = false;
 };
 
+struct OtlpHttpDoor {
+  net::HttpServerOptions server;
+  std::string traces_path = "/v1/traces";
+};
+
+struct OtlpGrpcDoor {
+  net::GrpcServerOptions server;
+};
+
 // Config: receivers.otlp. A door that is not set does not open.
 struct OtlpReceiverOptions {
-  struct Http {
-    net::HttpServerOptions server;
-    std::string traces_path = "/v1/traces";
-  };
-  struct Grpc {
-    net::GrpcServerOptions server;
-  };
-  std::optional<Http> http;
-  std::optional<Grpc> grpc;
+  std::optional<OtlpHttpDoor> http;
+  std::optional<OtlpGrpcDoor> grpc;
   OtlpIntakeOptions intake;
   // Not empty: every request needs "Authorization: Bearer" and one of these.
   std::vector<Secret> bearer_tokens;
