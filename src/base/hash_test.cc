@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace khtrace {
 namespace {
@@ -19,6 +22,27 @@ TEST(Mix64, SpreadsCountersWithoutCollisions) {
   std::set<uint64_t> seen;
   for (uint64_t i = 0; i < 1000; ++i) seen.insert(Mix64(i));
   EXPECT_EQ(seen.size(), 1000u);
+}
+
+TEST(TableHash, EveryByteCounts) {
+  for (size_t size = 0; size < 70; ++size) {
+    const std::string text(size, 'x');
+    std::set<uint64_t> seen{TableHash(text), TableHash(text + 'x')};
+    ASSERT_EQ(seen.size(), 2u) << size;
+    for (size_t i = 0; i < size; ++i) {
+      std::string other = text;
+      other[i] = 'y';
+      ASSERT_TRUE(seen.insert(TableHash(other)).second) << size << " " << i;
+    }
+  }
+}
+
+TEST(TableHash, SpreadsNumbersOverTheLowBits) {
+  std::vector<int> slots(1024);
+  for (int i = 0; i < 10'000; ++i) {
+    ++slots[TableHash("user-" + std::to_string(i)) % slots.size()];
+  }
+  EXPECT_LT(*std::max_element(slots.begin(), slots.end()), 40);  // mean 10
 }
 
 }  // namespace

@@ -54,39 +54,57 @@ StringCode SpanBatchBuilder::AddBorrowed(uint32_t offset, uint32_t size) {
   return static_cast<StringCode>(data_.strings.size() - 1);
 }
 
-// The slot of `text`: free (0) if it is not in the table. Grows the table so
-// that the caller may fill the slot.
+void SpanBatchBuilder::CodeTable::Resize(size_t slot_count) {
+  std::vector<Slot> old(slot_count);
+  old.swap(slots);
+  const size_t mask = slots.size() - 1;
+  for (const Slot& slot : old) {
+    if (slot.code_plus_1 == 0) continue;
+    size_t i = slot.hash & mask;
+    while (slots[i].code_plus_1 != 0) i = (i + 1) & mask;
+    slots[i] = slot;
+  }
+}
+
+// The slot of `text`: free, but for its hash, if it is not in the table.
+// Grows the table so that the caller may fill the slot.
 template <typename TextOf>
-uint32_t* SpanBatchBuilder::FindSlot(CodeTable& table, std::string_view text,
-                                     uint64_t hash, const TextOf& text_of) {
+SpanBatchBuilder::CodeTable::Slot* SpanBatchBuilder::FindSlot(
+    CodeTable& table, std::string_view text, const TextOf& text_of) {
   if (table.used * 2 >= table.slots.size()) {
-    std::vector<uint32_t> old(std::max<size_t>(64, table.slots.size() * 2));
-    old.swap(table.slots);
-    const size_t mask = table.slots.size() - 1;
-    for (const uint32_t entry : old) {
-      if (entry == 0) continue;
-      size_t i = Hash64(text_of(entry - 1)) & mask;
-      while (table.slots[i] != 0) i = (i + 1) & mask;
-      table.slots[i] = entry;
+    table.Resize(std::max<size_t>(64, table.slots.size() * 2));
+  }
+  const auto hash = static_cast<uint32_t>(TableHash(text));
+  const size_t mask = table.slots.size() - 1;
+  for (size_t i = hash & mask;; i = (i + 1) & mask) {
+    CodeTable::Slot& slot = table.slots[i];
+    if (slot.code_plus_1 == 0) {
+      slot.hash = hash;
+      return &slot;
+    }
+    if (slot.hash == hash && text_of(slot.code_plus_1 - 1) == text) {
+      return &slot;
     }
   }
-  const size_t mask = table.slots.size() - 1;
-  size_t i = hash & mask;
-  while (table.slots[i] != 0 && text_of(table.slots[i] - 1) != text) {
-    i = (i + 1) & mask;
-  }
-  return &table.slots[i];
+}
+
+void SpanBatchBuilder::ReserveStrings(size_t count, size_t text_bytes) {
+  data_.strings.reserve(data_.strings.size() + count);
+  added_text_.reserve(added_text_.size() + text_bytes);
+  size_t slots = std::max<size_t>(64, string_table_.slots.size());
+  while (slots < 2 * (string_table_.used + count)) slots *= 2;
+  if (slots > string_table_.slots.size()) string_table_.Resize(slots);
 }
 
 StringCode SpanBatchBuilder::AddUniqueString(std::string_view text) {
   if (text.empty()) return 0;
-  uint32_t* slot = FindSlot(string_table_, text, Hash64(text),
-                            [this](uint32_t code) { return Text(code); });
-  if (*slot == 0) {
-    *slot = AddString(text) + 1;
+  CodeTable::Slot* slot = FindSlot(
+      string_table_, text, [this](uint32_t code) { return Text(code); });
+  if (slot->code_plus_1 == 0) {
+    slot->code_plus_1 = AddString(text) + 1;
     ++string_table_.used;
   }
-  return *slot - 1;
+  return slot->code_plus_1 - 1;
 }
 
 KeyCode SpanBatchBuilder::NewKey(StringCode code) {
@@ -96,20 +114,22 @@ KeyCode SpanBatchBuilder::NewKey(StringCode code) {
 }
 
 KeyCode SpanBatchBuilder::InternKey(std::string_view key) {
-  uint32_t* slot =
-      FindSlot(key_table_, key, Hash64(key),
-               [this](uint32_t code) { return Text(data_.keys[code]); });
-  if (*slot == 0) *slot = NewKey(AddString(key)) + 1;
-  return *slot - 1;
+  CodeTable::Slot* slot = FindSlot(key_table_, key, [this](uint32_t code) {
+    return Text(data_.keys[code]);
+  });
+  if (slot->code_plus_1 == 0) slot->code_plus_1 = NewKey(AddString(key)) + 1;
+  return slot->code_plus_1 - 1;
 }
 
 KeyCode SpanBatchBuilder::InternBorrowedKey(uint32_t offset, uint32_t size) {
   const std::string_view key(data_.text.data() + offset, size);
-  uint32_t* slot =
-      FindSlot(key_table_, key, Hash64(key),
-               [this](uint32_t code) { return Text(data_.keys[code]); });
-  if (*slot == 0) *slot = NewKey(AddBorrowed(offset, size)) + 1;
-  return *slot - 1;
+  CodeTable::Slot* slot = FindSlot(key_table_, key, [this](uint32_t code) {
+    return Text(data_.keys[code]);
+  });
+  if (slot->code_plus_1 == 0) {
+    slot->code_plus_1 = NewKey(AddBorrowed(offset, size)) + 1;
+  }
+  return slot->code_plus_1 - 1;
 }
 
 void SpanBatchBuilder::AddAttribute(AttrRange& owner, std::string_view key,

@@ -68,6 +68,8 @@ class SpanBatchBuilder {
   // costs a hash, saves memory.
   StringCode AddString(std::string_view text);
   StringCode AddUniqueString(std::string_view text);
+  // Makes room for so many more unique strings and bytes of text.
+  void ReserveStrings(size_t count, size_t text_bytes);
   // Refers into the text given at construction, without a copy.
   StringCode AddBorrowed(uint32_t offset, uint32_t size);
   // The code of a key. The borrowed form lies in the text given.
@@ -85,13 +87,21 @@ class SpanBatchBuilder {
  private:
   // Open addressing over codes, keyed by the text they stand for.
   struct CodeTable {
-    std::vector<uint32_t> slots;  // code + 1, 0 = free; power-of-two size
+    // Half of the text's hash, so that most other texts are told apart, and
+    // all are moved to a larger table, without a look at them.
+    struct Slot {
+      uint32_t code_plus_1 = 0;  // 0: free
+      uint32_t hash = 0;
+    };
+    std::vector<Slot> slots;  // power-of-two size
     uint32_t used = 0;
+
+    void Resize(size_t slot_count);
   };
   std::string_view Text(StringCode code) const;
   template <typename TextOf>
-  uint32_t* FindSlot(CodeTable& table, std::string_view text, uint64_t hash,
-                     const TextOf& text_of);
+  CodeTable::Slot* FindSlot(CodeTable& table, std::string_view text,
+                            const TextOf& text_of);
   KeyCode NewKey(StringCode code);
   void AddAttribute(AttrRange& owner, std::string_view key,
                     const AttrValue& value);

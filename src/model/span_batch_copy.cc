@@ -2,6 +2,7 @@
 // Copying rows from batch to batch: RowCopier and Compact.
 // Codes are translated through memo tables, so that a text is hashed once a
 // source code, not once an occurrence.
+#include <algorithm>
 #include <map>
 
 #include "model/span_batch_builder.h"
@@ -134,34 +135,102 @@ SpanBatch Gather(std::span<const RowRef> rows) {
   return builder.Build();
 }
 
+namespace {
+
+// Whether each resource and scope has a span.
+bool AllGroupsAreUsed(const SpanBatch& batch) {
+  std::vector<bool> scopes(batch.scopes().size());
+  for (const uint32_t scope : batch.spans().scope) scopes[scope] = true;
+  std::vector<bool> resources(batch.resources().size());
+  for (size_t i = 0; i < scopes.size(); ++i) {
+    if (!scopes[i]) return false;
+    resources[batch.scopes()[i].resource] = true;
+  }
+  return std::find(resources.begin(), resources.end(), false) ==
+         resources.end();
+}
+
+// All rows of a batch whose groups are all used: the tables are copied as
+// they are, and only codes of texts change.
+class WholeCopier {
+ public:
+  explicit WholeCopier(const SpanBatch& batch)
+      : source_(batch), to_(builder_.data()), codes_(batch.string_count()) {
+    // About a quarter of the texts are distinct.
+    builder_.ReserveStrings(batch.string_count() / 4,
+                            batch.data().text.size() / 4);
+  }
+
+  SpanBatch Run() {
+    const SpanBatchData& from = source_.data();
+    to_.keys.reserve(from.keys.size());
+    for (const StringCode key : from.keys) builder_.InternKey(String(key));
+    to_.resources = from.resources;
+    for (Resource& resource : to_.resources) {
+      Change(&resource.schema_url);
+      Change(&resource.entity_refs);
+    }
+    to_.scopes = from.scopes;
+    for (Scope& scope : to_.scopes) {
+      Change(&scope.name);
+      Change(&scope.version);
+      Change(&scope.schema_url);
+    }
+    to_.spans = from.spans;
+    for (StringCode& name : to_.spans.name) Change(&name);
+    for (StringCode& state : to_.spans.trace_state) Change(&state);
+    for (StringCode& message : to_.spans.status_message) Change(&message);
+    to_.events = from.events;
+    for (StringCode& name : to_.events.name) Change(&name);
+    to_.links = from.links;
+    for (StringCode& state : to_.links.trace_state) Change(&state);
+    Attributes();
+    return builder_.Build();
+  }
+
+ private:
+  std::string_view String(StringCode code) const {
+    return source_.String(code);
+  }
+  void Change(StringCode* code) {
+    if (*code == 0) return;
+    uint32_t& known = codes_[*code];
+    if (known == 0) known = builder_.AddUniqueString(String(*code));
+    *code = known;
+  }
+  void Attributes() {
+    to_.attributes = source_.data().attributes;
+    for (Attr& attr : to_.attributes) {
+      switch (attr.type) {
+        case AttrType::kString:
+        case AttrType::kBytes:
+        case AttrType::kArray:
+        case AttrType::kKvList: {
+          auto code = static_cast<StringCode>(attr.payload);
+          Change(&code);
+          attr.payload = code;
+          break;
+        }
+        default:
+          break;
+      }
+    }
+  }
+
+  const SpanBatch& source_;
+  SpanBatchBuilder builder_;
+  SpanBatchData& to_;
+  std::vector<StringCode> codes_;  // ours by the source's; 0: not yet known
+};
+
+}  // namespace
+
 SpanBatch Compact(const SpanBatch& batch, std::span<const RowIndex> rows) {
+  if (rows.empty() && AllGroupsAreUsed(batch)) return WholeCopier(batch).Run();
   SpanBatchBuilder builder;
   RowCopier copier(batch, builder);
-  const size_t count = rows.empty() ? batch.row_count() : rows.size();
-  SpanColumns& s = builder.data().spans;
-  s.trace_id.reserve(count);
-  s.span_id.reserve(count);
-  s.parent_span_id.reserve(count);
-  s.start.reserve(count);
-  s.end.reserve(count);
-  s.name.reserve(count);
-  s.trace_state.reserve(count);
-  s.status_message.reserve(count);
-  s.scope.reserve(count);
-  s.kind.reserve(count);
-  s.status.reserve(count);
-  s.flags.reserve(count);
-  s.dropped_attributes.reserve(count);
-  s.dropped_events.reserve(count);
-  s.dropped_links.reserve(count);
-  s.attributes.reserve(count);
-  s.events_end.reserve(count);
-  s.links_end.reserve(count);
   if (rows.empty()) {
-    builder.data().attributes.reserve(batch.data().attributes.size());
-    for (RowIndex row = 0; row < batch.row_count(); ++row) {
-      copier.Append(row);
-    }
+    for (RowIndex row = 0; row < batch.row_count(); ++row) copier.Append(row);
   } else {
     for (const RowIndex row : rows) copier.Append(row);
   }
