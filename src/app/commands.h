@@ -18,12 +18,14 @@ inline constexpr int kExitUsage = 2;    // it was not understood
 // Each adds its subcommand to `root`. If the user chose it, it runs while
 // `root` parses and leaves its outcome in `*exit_code`, which outlives the
 // parse. Answers go to stdout, trouble to stderr.
+void AddBackupCommand(CLI::App& root, int* exit_code);
 void AddBenchCommand(CLI::App& root, int* exit_code);
 void AddCheckConfigCommand(CLI::App& root, int* exit_code);
 void AddDemoCommand(CLI::App& root, int* exit_code);
 void AddDoctorCommand(CLI::App& root, int* exit_code);
 void AddInspectCommand(CLI::App& root, int* exit_code);
 void AddQueryCommand(CLI::App& root, int* exit_code);
+void AddRestoreCommand(CLI::App& root, int* exit_code);
 void AddServeCommand(CLI::App& root, int* exit_code);
 void AddTraceCommand(CLI::App& root, int* exit_code);
 void AddVerifyCommand(CLI::App& root, int* exit_code);

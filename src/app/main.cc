@@ -61,6 +61,8 @@ int main(int argc, char** argv) {
   khtrace::app::AddInspectCommand(root, &exit_code);
   khtrace::app::AddVerifyCommand(root, &exit_code);
   khtrace::app::AddDemoCommand(root, &exit_code);
+  khtrace::app::AddBackupCommand(root, &exit_code);
+  khtrace::app::AddRestoreCommand(root, &exit_code);
   khtrace::app::AddBenchCommand(root, &exit_code);
   khtrace::app::AddDoctorCommand(root, &exit_code);
   try {

@@ -57,9 +57,7 @@ Status MakeFormat(Fs& fs, const std::string& dir) {
   for (const std::string& name : names) {
     if (!MayBeOurs(name)) return SomethingElse(dir, name);
   }
-  return WriteFileAtomically(
-      fs, FormatFile(dir),
-      fmt::format("{}{}\n", kFormatPrefix, kFormatVersion));
+  return WriteDataFormat(fs, dir);
 }
 
 Result<PartReport> InspectPart(Fs& fs, const std::string& path) {
@@ -156,6 +154,12 @@ Status CheckDataDirectory(Fs& fs, const std::string& dir) {
                              dir)};
   }
   return CheckFormat(fs, dir);
+}
+
+Status WriteDataFormat(Fs& fs, const std::string& dir) {
+  return WriteFileAtomically(
+      fs, FormatFile(dir),
+      fmt::format("{}{}\n", kFormatPrefix, kFormatVersion));
 }
 
 std::string TenantsDir(const std::string& dir) { return dir + "/tenants"; }

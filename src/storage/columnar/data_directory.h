@@ -23,6 +23,9 @@ Result<std::unique_ptr<FileLock>> OpenDataDirectory(Fs& fs,
 // kFailedPrecondition, kUnimplemented.
 Status CheckDataDirectory(Fs& fs, const std::string& dir);
 
+// Makes `dir`, whatever lies in it, a data directory of our version, durably.
+Status WriteDataFormat(Fs& fs, const std::string& dir);
+
 std::string TenantsDir(const std::string& dir);
 // Names of the tenants below, sorted.
 Result<std::vector<std::string>> ListTenants(Fs& fs, const std::string& dir);
