@@ -11,8 +11,7 @@ Installs what is missing, then runs every check; stops at the first failure
 and ends with a table. Output of each stage: build/test-logs/NAME.log.
 
   --quick        presubmit, release build with unit tests, short end-to-end
-  --all          also the slow ones: end-to-end under ASan, TSan, clang with
-                 its thread-safety analysis, fuzzers, benches, clang-tidy
+  --all          also clang-tidy
   --tidy         clang-tidy over every file (default: what differs from main)
   --stage NAME   only this one; may be repeated
   --list         the names of the stages
@@ -22,9 +21,10 @@ tests that need it are skipped with one line.
 TEXT
 }
 
-all_stages=(presubmit clone release e2e asan asan_e2e tsan tsan_e2e clang fuzz
-  bench tidy)
-default_stages=(presubmit clone release e2e asan)
+# The cheap ones first: what is broken shows early.
+default_stages=(presubmit clone release e2e bench clang fuzz tsan tsan_e2e asan
+  asan_e2e)
+all_stages=("${default_stages[@]}" tidy)
 quick_stages=(presubmit release e2e)
 stages=() quick=no all=no tidy_all=no
 logs=$repo_root/build/test-logs

@@ -148,6 +148,8 @@ TEST(DecodeOtlpJson, RefusesValuesOfAWrongType) {
               HasSubstr("intValue must be a signed 64-bit integer"));
   Refusal(OneValue(R"({"intValue":9223372036854775808})"));
   Refusal(OneValue(R"({"intValue":1.5})"));
+  EXPECT_EQ(ValueOf(Decode(OneValue(R"({"intValue":-1e+300})")).batch),
+            AttrValue::Double(-1e300));
   Refusal(OneValue(R"({"intValue":"1x"})"));
   Refusal(OneValue(R"({"boolValue":"true"})"));
   Refusal(OneValue(R"({"bytesValue":"*"})"));

@@ -203,6 +203,14 @@ bool JsonValueReader::AnyValue(Element json, AttrValue* out,
       *out = AttrValue::String(text);
     } else if (key == "intValue") {
       int64_t number;
+      double beyond;
+      // The JavaScript SDK writes every whole number as an integer, also
+      // those that 64 bits do not hold, such as -1e+300.
+      if (value.get(beyond) == simdjson::SUCCESS && value.is_double() &&
+          std::abs(beyond) >= 0x1p63) {
+        *out = AttrValue::Double(beyond);
+        return true;
+      }
       if (!Int64(value, key, &number)) return false;
       *out = AttrValue::Int(number);
     } else if (key == "boolValue") {
