@@ -226,7 +226,7 @@ TEST_F(BackupTest, IsConsistentWhileOthersWriteAndFlush) {
   std::atomic<uint64_t> acknowledged{0};
   std::atomic<bool> stop{false};
   std::thread writer([&] {
-    for (uint64_t seed = 1; !stop && seed < 2000; ++seed) {
+    for (uint64_t seed = 1; !stop && seed < 200; ++seed) {
       Write(*store, seed);
       acknowledged = seed;
       if (seed % 5 == 0) {
@@ -234,7 +234,7 @@ TEST_F(BackupTest, IsConsistentWhileOthersWriteAndFlush) {
       }
     }
   });
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 5; ++i) {
     const uint64_t before = acknowledged;
     const auto report = BackUp();
     ASSERT_TRUE(report) << report.error().message;
