@@ -27,6 +27,8 @@ std::string_view EncodingName(Encoding encoding) {
       return "varints";
     case Encoding::kVarintsZstd:
       return "varints+zstd";
+    case Encoding::kTemplates:
+      return "templates";
     case Encoding::kFilter:
       return "filter";
     case Encoding::kTraceIndex:

@@ -20,6 +20,7 @@ enum class Encoding : uint8_t {
   kFrontCodedZstd = 18,
   kVarints = 19,
   kVarintsZstd = 20,
+  kTemplates = 21,
   kFilter = 32,
   kTraceIndex = 48,
 };

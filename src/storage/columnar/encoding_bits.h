@@ -21,9 +21,14 @@ inline uint64_t WidthMask(unsigned width) {
   return width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
 }
 
-// Appends PackedBytes(count, width) bytes. Values need at most `width` bits.
-void PackBits(const uint64_t* values, size_t count, unsigned width,
-              std::string* out);
+// Appends PackedBytes(count, width) bytes: each value minus `base`, which
+// needs at most `width` bits.
+void PackBits(const uint64_t* values, size_t count, uint64_t base,
+              unsigned width, std::string* out);
+inline void PackBits(const uint64_t* values, size_t count, unsigned width,
+                     std::string* out) {
+  PackBits(values, count, 0, width, out);
+}
 // Writes `count` rounded up to 8 values to `out`. Reads PackedBytes(count,
 // width) + kPackedSlack bytes at most. width <= 64.
 void UnpackBits(const char* packed, size_t count, unsigned width,

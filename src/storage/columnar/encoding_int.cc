@@ -39,13 +39,35 @@ struct BlockPlan {
   uint32_t patched_bytes = 0;
 };
 
+// How many values of a block need each number of bits. Four counts side by
+// side: neighbours often need as many bits, and one counter would wait for
+// itself.
+std::array<uint16_t, 65> CountWidths(std::span<const uint64_t> block,
+                                     uint64_t base) {
+  std::array<std::array<uint16_t, 65>, 4> counts{};
+  size_t i = 0;
+  for (; i + 4 <= block.size(); i += 4) {
+    for (size_t j = 0; j < 4; ++j) {
+      ++counts[j][static_cast<size_t>(std::bit_width(block[i + j] - base))];
+    }
+  }
+  for (; i < block.size(); ++i) {
+    ++counts[0][static_cast<size_t>(std::bit_width(block[i] - base))];
+  }
+  for (size_t width = 0; width <= 64; ++width) {
+    counts[0][width] += static_cast<uint16_t>(
+        counts[1][width] + counts[2][width] + counts[3][width]);
+  }
+  return counts[0];
+}
+
 // Finds the width at which low bits plus exceptions are smallest.
 void PlanPatches(std::span<const uint64_t> block, BlockPlan* plan) {
-  std::array<uint16_t, 65> with_width{};
-  for (const uint64_t v : block) ++with_width[std::bit_width(v - plan->base)];
   plan->patched_width = plan->width;
   plan->patched_bytes =
       static_cast<uint32_t>(PackedBytes(block.size(), plan->width));
+  if (plan->width == 0) return;
+  const std::array<uint16_t, 65> with_width = CountWidths(block, plan->base);
   unsigned exceptions = 0;
   for (int width = plan->width - 1; width >= 0; --width) {
     exceptions += with_width[width + 1];
@@ -65,6 +87,7 @@ void PlanPatches(std::span<const uint64_t> block, BlockPlan* plan) {
 struct PagePlan {
   std::vector<BlockPlan> blocks;
   uint64_t base = 0;
+  uint64_t greatest = 0;  // of all values
   unsigned base_width = 0;
   size_t packed_bytes = 0;
   size_t patched_bytes = 0;
@@ -95,6 +118,7 @@ PagePlan PlanPage(std::span<const uint64_t> values, bool patches) {
     }
     smallest = std::min(smallest, low);
     greatest = std::max(greatest, low);
+    page.greatest = std::max(page.greatest, high);
   }
   page.base = smallest;
   page.base_width = static_cast<unsigned>(std::bit_width(greatest - smallest));
@@ -107,8 +131,12 @@ PagePlan PlanPage(std::span<const uint64_t> values, bool patches) {
 
 void WritePatchedBlock(std::span<const uint64_t> block, const BlockPlan& plan,
                        std::string* out) {
-  std::array<uint64_t, kIntBlock> low{};
-  std::array<uint64_t, kIntBlock> high{};
+  if (plan.exceptions == 0) {
+    return PackBits(block.data(), block.size(), plan.base, plan.patched_width,
+                    out);
+  }
+  std::array<uint64_t, kIntBlock> low;
+  std::array<uint64_t, kIntBlock> high;
   std::string positions;
   const uint64_t mask = WidthMask(plan.patched_width);
   for (size_t i = 0; i < block.size(); ++i) {
@@ -125,6 +153,8 @@ void WritePatchedBlock(std::span<const uint64_t> block, const BlockPlan& plan,
 
 void WriteBlocks(std::span<const uint64_t> values, const PagePlan& page,
                  bool patched, std::string* out) {
+  out->reserve(out->size() +
+               (patched ? page.patched_bytes : page.packed_bytes) + 16);
   ByteWriter writer(*out);
   writer.U64(page.base);
   writer.U8(static_cast<uint8_t>(page.base_width));
@@ -138,7 +168,6 @@ void WriteBlocks(std::span<const uint64_t> values, const PagePlan& page,
   std::vector<uint64_t> bases;
   for (const BlockPlan& b : page.blocks) bases.push_back(b.base - page.base);
   PackBits(bases.data(), bases.size(), page.base_width, out);
-  std::array<uint64_t, kIntBlock> relative{};
   for (size_t b = 0; b < page.blocks.size(); ++b) {
     const auto block = values.subspan(
         b * kIntBlock,
@@ -147,10 +176,8 @@ void WriteBlocks(std::span<const uint64_t> values, const PagePlan& page,
       WritePatchedBlock(block, page.blocks[b], out);
       continue;
     }
-    for (size_t i = 0; i < block.size(); ++i) {
-      relative[i] = block[i] - page.blocks[b].base;
-    }
-    PackBits(relative.data(), block.size(), page.blocks[b].width, out);
+    PackBits(block.data(), block.size(), page.blocks[b].base,
+             page.blocks[b].width, out);
   }
   out->append(kPackedSlack, '\0');
 }
@@ -158,7 +185,11 @@ void WriteBlocks(std::span<const uint64_t> values, const PagePlan& page,
 // The sorted distinct values, or nothing if there are more than kMaxIndexed.
 class DistinctValues {
  public:
-  explicit DistinctValues(std::span<const uint64_t> values) {
+  // `least` and `greatest` are those of `values`. Close together they are
+  // their own slots.
+  DistinctValues(std::span<const uint64_t> values, uint64_t least,
+                 uint64_t greatest)
+      : least_(least), dense_(greatest - least < kSlots) {
     for (const uint64_t v : values) {
       if (!Add(v)) {
         sorted_.clear();
@@ -177,13 +208,12 @@ class DistinctValues {
   static constexpr size_t kSlots = 4 * kMaxIndexed;
 
   size_t Slot(uint64_t value) const {
+    if (dense_) return value - least_;
     size_t slot = Mix64(value) % kSlots;
     while (used_[slot] && keys_[slot] != value) slot = (slot + 1) % kSlots;
     return slot;
   }
   bool Add(uint64_t value) {
-    if (!sorted_.empty() && value == last_) return true;
-    last_ = value;
     const size_t slot = Slot(value);
     if (used_[slot]) return true;
     if (sorted_.size() == kMaxIndexed) return false;
@@ -193,7 +223,8 @@ class DistinctValues {
     return true;
   }
 
-  uint64_t last_ = 0;
+  const uint64_t least_;
+  const bool dense_;
   std::array<bool, kSlots> used_{};
   std::array<uint64_t, kSlots> keys_;
   std::array<uint16_t, kSlots> rank_;
@@ -265,7 +296,7 @@ Encoding EncodeInts(std::span<const uint64_t> values, IntHint hint,
   }
   // A list of values pays only where a value takes more than a byte.
   if (hint != IntHint::kCodes && best_bytes > values.size() / 2) {
-    const DistinctValues distinct(values);
+    const DistinctValues distinct(values, page.base, page.greatest);
     if (!distinct.sorted().empty()) {
       std::vector<uint64_t> positions(values.size());
       std::transform(values.begin(), values.end(), positions.begin(),

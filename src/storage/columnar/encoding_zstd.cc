@@ -12,6 +12,9 @@ namespace {
 // section 3.1.1.2), so no honest frame expands by more.
 constexpr size_t kMaxRatio = 128 * 1024 / 4;
 
+// Room for compressed bytes that a thread keeps.
+constexpr size_t kMaxRoomBytes = 1 << 20;
+
 // Contexts are some hundred KB to set up: one a thread.
 ZSTD_CCtx* Compressor() {
   thread_local const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(
@@ -27,14 +30,16 @@ ZSTD_DCtx* Decompressor() {
 }  // namespace
 
 void AppendZstd(std::string_view raw, int level, std::string* out) {
-  const size_t begin = out->size();
-  out->resize(begin + ZSTD_compressBound(raw.size()));
-  const size_t size =
-      ZSTD_compressCCtx(Compressor(), out->data() + begin, out->size() - begin,
-                        raw.data(), raw.size(), level);
+  // Kept, so that room for the worst case is not cleared each time.
+  thread_local std::string room;
+  const size_t bound = ZSTD_compressBound(raw.size());
+  if (room.size() < bound) room.resize(bound);
+  const size_t size = ZSTD_compressCCtx(Compressor(), room.data(), room.size(),
+                                        raw.data(), raw.size(), level);
   // The bound was kept, so only running out of memory is left.
   KHTRACE_CHECK(!ZSTD_isError(size));
-  out->resize(begin + size);
+  out->append(room, 0, size);
+  if (room.size() > kMaxRoomBytes) room = {};
 }
 
 Status ReadZstd(std::string_view frame, size_t raw_size, std::string* out) {

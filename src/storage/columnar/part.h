@@ -52,6 +52,17 @@ struct ColumnInfo {
   uint64_t values = 0;   // present
 };
 
+// What a part knows of each span of a trace beside what was sent; by row of
+// the trace's batch. Defined in docs/format/part.md, "Computed values".
+struct ComputedSpans {
+  std::vector<uint32_t> parent;  // its row, UINT32_MAX without one
+  std::vector<uint32_t> child_count;
+  std::vector<uint32_t> nested_left;
+  std::vector<uint32_t> nested_right;
+  std::vector<uint64_t> self_nanos;
+  std::vector<uint64_t> critical_nanos;  // on the trace's critical path
+};
+
 struct PartWriteOptions {
   // Spans per row group (ends at a trace's end, so groups differ a little).
   // Larger: better compression; smaller: finer pruning, less to decode for
@@ -86,6 +97,10 @@ class Part {
 
   // The trace's spans in this part, or nullptr.
   virtual Result<model::SpanBatchPtr> GetTrace(
+      const RequestContext& context, const model::TraceId& id) const = 0;
+  // Of the spans of GetTrace(id), or nothing. Of the trace as this part has
+  // it: one that is split over parts has other values as a whole.
+  virtual Result<std::optional<ComputedSpans>> GetComputed(
       const RequestContext& context, const model::TraceId& id) const = 0;
   // Appends every trace with a span that fits; `request.limit` is the
   // caller's to apply, but the part may stop after that many newest traces.

@@ -8,42 +8,51 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/span_batch.h"
 #include "storage/columnar/part_column_builder.h"
+#include "storage/columnar/part_rows.h"
 
 namespace khtrace::storage::columnar {
 
 // The attribute columns and shapes of one table, while a part is written.
-// In this order: CountKeys of every batch, MakeColumns, Intern every owner,
-// Add the owners in the part's order. Confined to one thread. Borrows the
-// batches.
+// In this order: FindShapes of every batch, MakeColumns, Intern every batch,
+// FinishInterning, then Add the rows of each row group. Confined to one
+// thread. Borrows the batches.
 class AttributeTable {
  public:
   explicit AttributeTable(Table table) : table_(table) {}
 
-  // Counts the keys and types of all `owners` in the next batch.
-  void CountKeys(const model::SpanBatch& batch,
-                 std::span<const model::AttrRange> owners);
+  // Appends the shape of each owner: a number for its list of keys and types
+  // that MakeColumns and ShapeNumber know.
+  void FindShapes(const model::SpanBatch& batch,
+                  std::span<const model::AttrRange> owners,
+                  std::vector<uint32_t>* shapes);
   // Keys beyond the most frequent kMaxColumns share the mixed column.
   void MakeColumns();
 
-  // Marks the addresses of columns that are fields.
-  static constexpr uint32_t kFieldAddress = 1u << 31;
-
-  // Gives each text attribute of `range` its code: codes[i] for attribute i
-  // of the batch. `memo` is the batch's.
-  struct Memo {
-    uint32_t column = 0;  // an address over all tables; 0 = empty
-    uint32_t code = 0;
-  };
-  void Intern(uint32_t number, const model::SpanBatch& batch,
-              model::AttrRange range, std::vector<Memo>& memo,
+  // Gives each text attribute of the owners its code in its column: codes[i]
+  // for attribute i of the batch. `memo` is the batch's, by StringCode.
+  void Intern(const model::SpanBatch& batch,
+              std::span<const model::AttrRange> owners,
+              std::span<const uint32_t> shapes, std::vector<TextMemo>& memo,
               std::vector<uint32_t>& codes);
-  // Adds the values and returns the row's shape.
-  uint32_t Add(uint32_t number, const model::SpanBatch& batch,
-               model::AttrRange range, const std::vector<uint32_t>& codes);
+  void FinishInterning();
+
+  // What Add needs to know of the rows of a batch, by row.
+  struct Owners {
+    const model::SpanBatch* batch = nullptr;
+    uint32_t number = 0;  // of the batch, for references
+    std::span<const model::AttrRange> ranges;
+    std::span<const uint32_t> shapes;
+    std::span<const uint32_t> codes;  // by attribute of the batch
+  };
+  // Adds the values of `rows`, whose `batch` is a position in `owners`.
+  void Add(std::span<const RowRef> rows, std::span<const Owners> owners);
+  // A shape's position in shapes().
+  uint32_t ShapeNumber(uint32_t shape) const { return numbers_[shape]; }
 
   std::vector<std::unique_ptr<ColumnBuilder>>& columns() { return columns_; }
   // Each is a list of positions in columns().
@@ -55,30 +64,65 @@ class AttributeTable {
   // column and row group).
   static constexpr size_t kMaxColumns = 1024;
 
-  uint32_t ColumnOf(uint32_t number, const model::Attr& attr) const {
-    return column_of_[number][attr.key * 8 + static_cast<size_t>(attr.type)];
-  }
+  struct Key {
+    std::string_view text;
+    ColumnType type = 0;
+    uint64_t count = 0;
+    uint32_t column = kNoColumn;
+  };
+  // How a value of a shape becomes one of its column, without a branch:
+  // (payload ^ flip) | (batch & reference), or the code under `coded`.
+  struct Entry {
+    uint32_t column = 0;
+    bool text = false;
+    bool coded = false;
+    uint64_t flip = 0;
+    uint64_t reference = 0;
+  };
+  // A list of keys; `entries` from MakeColumns on.
+  struct Shape {
+    std::vector<uint32_t> keys;  // positions in keys_
+    std::vector<Entry> entries;
+    bool plain = true;  // no value of a mixed column or without payload
+  };
+
+  uint32_t KeyNumber(std::string_view text, ColumnType type);
+  // The shape with the attributes of `range`, as a key of the batch is
+  // numbered in batch_keys_.
+  uint32_t FindShape(const model::SpanBatch& batch, model::AttrRange range);
+  void GrowSlots();
   void AddMixedColumn();
-  uint32_t ShapeNumber();
+  void MakeEntries(Shape* shape);
+  void Reserve(std::span<const RowRef> rows, std::span<const Owners> owners);
+  void AddSlowly(const Owners& owners, uint32_t row);
 
   const Table table_;
-  struct Key {
-    uint64_t count = 0;
-    uint32_t position = kNoColumn;
+  std::map<std::pair<std::string_view, ColumnType>, uint32_t> key_numbers_;
+  std::vector<Key> keys_;
+  std::vector<Shape> found_;  // in order of first sight
+  boost::unordered_flat_map<uint64_t, uint32_t> by_hash_;
+  std::vector<uint32_t> numbers_;  // of found_ in shapes_
+
+  // FindShapes' own, by batch: key * 8 + type -> position in keys_ + 1; and
+  // lists of those -> position in found_.
+  struct Known {
+    uint64_t hash = 0;
+    uint32_t begin = 0;  // in known_lists_
+    uint32_t size = 0;
+    uint32_t shape = 0;
+    uint32_t count = 0;
   };
-  // std::map: its entries stay where they are, and columns come sorted.
-  std::map<std::pair<std::string_view, ColumnType>, Key> keys_;
+  std::vector<uint32_t> batch_keys_;
+  std::vector<Known> known_;
+  std::vector<uint32_t> known_lists_;
+  std::vector<uint32_t> slots_;  // position in known_ + 1, 0 = free
+  uint32_t last_known_ = 0;
+  std::vector<uint32_t> list_;  // the one being looked up
+
   uint32_t mixed_ = kNoColumn;
   std::vector<std::unique_ptr<ColumnBuilder>> columns_;
-  // By batch, by key * 8 + type; null where that does not occur.
-  std::vector<std::vector<Key*>> keys_of_;
-  // The same, from MakeColumns on: the position in columns_.
-  std::vector<std::vector<uint32_t>> column_of_;
   std::vector<std::vector<uint32_t>> shapes_;
-  // By hash; a shape whose place is taken has the next one.
-  boost::unordered_flat_map<uint64_t, uint32_t> shape_numbers_;
-  uint32_t last_shape_ = 0;
-  std::vector<uint32_t> row_;  // the shape being looked up
+  std::vector<uint64_t*> next_;  // Add's, by column
 };
 
 }  // namespace khtrace::storage::columnar

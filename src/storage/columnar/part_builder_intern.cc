@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/columnar/encoding_bytes.h"
+#include <algorithm>
+
+#include "base/hash.h"
 #include "storage/columnar/part_writer.h"
 
 // The first half of writing a part: which columns there are, their distinct
@@ -12,57 +14,35 @@ using model::AttrRange;
 using model::SpanBatch;
 using F = ColumnField;
 
-// Everything of an owner's attributes, so that equal texts mean equal ones.
-void DescribeAttributes(const SpanBatch& batch, AttrRange range,
-                        ByteWriter& writer) {
-  writer.Varint(range.size());
-  for (const model::Attr& attr : batch.Attributes(range)) {
-    const model::AttrValue value = batch.Value(attr);
-    writer.Text(batch.Key(attr.key));
-    writer.U8(TypeOf(value.type));
-    writer.U64(value.bits);
-    writer.Text(value.bytes);
-  }
-}
-
-template <typename T>
-std::vector<AttrRange> RangesOf(const std::vector<T>& owners) {
-  std::vector<AttrRange> ranges;
-  ranges.reserve(owners.size());
-  for (const T& owner : owners) ranges.push_back(owner.attributes);
-  return ranges;
-}
+// TextMemo::column of what TextNumber said.
+constexpr uint32_t kOwnerText = 1;
 
 }  // namespace
 
-void PartBuilder::CountKeys() {
-  for (const model::SpanBatchPtr& batch : batches_) {
-    Attributes(Table::kSpan).CountKeys(*batch, batch->spans().attributes);
-    Attributes(Table::kEvent).CountKeys(*batch, batch->events().attributes);
-    Attributes(Table::kLink).CountKeys(*batch, batch->links().attributes);
-    Attributes(Table::kScope).CountKeys(*batch, RangesOf(batch->scopes()));
-    Attributes(Table::kResource)
-        .CountKeys(*batch, RangesOf(batch->resources()));
+void PartBuilder::FindShapes() {
+  for (uint32_t number = 0; number < batches_.size(); ++number) {
+    const SpanBatch& batch = *batches_[number];
+    auto& shapes = codes_[number].shapes;
+    Attributes(Table::kSpan)
+        .FindShapes(batch, batch.spans().attributes, &shapes[0]);
+    Attributes(Table::kEvent)
+        .FindShapes(batch, batch.events().attributes, &shapes[1]);
+    Attributes(Table::kLink)
+        .FindShapes(batch, batch.links().attributes, &shapes[2]);
   }
-  for (AttributeTable& table : attributes_) table.MakeColumns();
+  for (const Table table : {Table::kSpan, Table::kEvent, Table::kLink}) {
+    Attributes(table).MakeColumns();
+  }
 }
 
 void PartBuilder::InternField(Table table, ColumnField field, uint32_t number,
                               std::span<const model::StringCode> texts,
-                              std::vector<AttributeTable::Memo>& memo,
                               std::vector<uint32_t>* codes) {
-  const SpanBatch& batch = *batches_[number];
-  TextInterner& interner = Field(table, field).interner();
-  const uint32_t address = (static_cast<uint32_t>(field) * (kTables + 1) +
-                            static_cast<uint32_t>(table) + 1) |
-                           AttributeTable::kFieldAddress;
-  codes->reserve(texts.size());
-  for (const model::StringCode string : texts) {
-    const std::string_view text = batch.String(string);
-    interner.CountValue(text);
-    AttributeTable::Memo& known = memo[string];
-    if (known.column != address) known = {address, interner.Intern(text)};
-    codes->push_back(known.code);
+  ColumnBuilder& column = Field(table, field);
+  const uint32_t address = TextMemo::Address(table, field);
+  codes->resize(texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    (*codes)[i] = column.Intern(*batches_[number], texts[i], address, memo_);
   }
 }
 
@@ -70,102 +50,116 @@ void PartBuilder::InternBatch(uint32_t number) {
   const SpanBatch& batch = *batches_[number];
   BatchCodes& codes = codes_[number];
   codes.attributes.resize(batch.data().attributes.size());
-  codes.scopes.resize(batch.scopes().size());
-  codes.resources.resize(batch.resources().size());
-  std::vector<AttributeTable::Memo> memo(batch.string_count());
+  memo_.assign(batch.string_count(), {});
   const auto intern = [&](Table table, std::span<const AttrRange> owners) {
-    for (const AttrRange range : owners) {
-      Attributes(table).Intern(number, batch, range, memo, codes.attributes);
-    }
+    Attributes(table).Intern(batch, owners,
+                             codes.shapes[static_cast<size_t>(table) - 1],
+                             memo_, codes.attributes);
   };
   intern(Table::kSpan, batch.spans().attributes);
   intern(Table::kEvent, batch.events().attributes);
   intern(Table::kLink, batch.links().attributes);
-  intern(Table::kScope, RangesOf(batch.scopes()));
-  intern(Table::kResource, RangesOf(batch.resources()));
   const model::SpanColumns& spans = batch.spans();
-  InternField(Table::kSpan, F::kName, number, spans.name, memo, &codes.names);
+  InternField(Table::kSpan, F::kName, number, spans.name, &codes.names);
   InternField(Table::kSpan, F::kStatusMessage, number, spans.status_message,
-              memo, &codes.status_messages);
-  InternField(Table::kSpan, F::kTraceState, number, spans.trace_state, memo,
+              &codes.status_messages);
+  InternField(Table::kSpan, F::kTraceState, number, spans.trace_state,
               &codes.trace_states);
-  InternField(Table::kEvent, F::kName, number, batch.events().name, memo,
+  InternField(Table::kEvent, F::kName, number, batch.events().name,
               &codes.event_names);
   InternField(Table::kLink, F::kTraceState, number, batch.links().trace_state,
-              memo, &codes.link_trace_states);
+              &codes.link_trace_states);
+  FindOwners(number);
 }
 
-uint32_t PartBuilder::ResourceRow(uint32_t number, uint32_t resource) {
-  uint32_t& known = codes_[number].resources[resource];
-  if (known != 0) return known - 1;
-  const SpanBatch& batch = *batches_[number];
-  const model::Resource& r = batch.resources()[resource];
-  std::string content;
-  ByteWriter writer(content);
-  DescribeAttributes(batch, r.attributes, writer);
-  writer.U32(r.dropped_attributes);
-  writer.Text(batch.String(r.schema_url));
-  writer.Text(batch.String(r.entity_refs));
-  const auto [it, inserted] = resource_rows_.try_emplace(
-      std::move(content), static_cast<uint32_t>(resources_.size()));
-  if (inserted) resources_.push_back({number, resource, 0});
-  known = it->second + 1;
-  return it->second;
-}
-
-uint32_t PartBuilder::ScopeRow(uint32_t number, uint32_t scope) {
-  uint32_t& known = codes_[number].scopes[scope];
-  if (known != 0) return known - 1;
-  const SpanBatch& batch = *batches_[number];
-  const model::Scope& s = batch.scopes()[scope];
-  const uint32_t resource = ResourceRow(number, s.resource);
-  std::string content;
-  ByteWriter writer(content);
-  writer.U32(resource);
-  DescribeAttributes(batch, s.attributes, writer);
-  writer.U32(s.dropped_attributes);
-  writer.Text(batch.String(s.name));
-  writer.Text(batch.String(s.version));
-  writer.Text(batch.String(s.schema_url));
-  const auto [it, inserted] = scope_rows_.try_emplace(
-      std::move(content), static_cast<uint32_t>(scopes_.size()));
-  if (inserted) scopes_.push_back({number, scope, resource});
-  known = it->second + 1;
-  return it->second;
-}
-
-void PartBuilder::FindScopes() {
-  for (const RowRef& ref : order_.rows) {
-    ScopeRow(ref.batch, batches_[ref.batch]->spans().scope[ref.row]);
-  }
-  const auto intern = [&](Table table, F field, std::string_view text) {
-    TextInterner& interner = Field(table, field).interner();
-    interner.CountValue(text);
-    return interner.Intern(text);
-  };
-  for (const Origin& origin : scopes_) {
-    const SpanBatch& batch = *batches_[origin.batch];
-    const model::Scope& s = batch.scopes()[origin.index];
-    intern(Table::kScope, F::kName, batch.String(s.name));
-    intern(Table::kScope, F::kVersion, batch.String(s.version));
-    intern(Table::kScope, F::kSchemaUrl, batch.String(s.schema_url));
-  }
-  for (const Origin& origin : resources_) {
-    const SpanBatch& batch = *batches_[origin.batch];
-    const model::Resource& r = batch.resources()[origin.index];
-    intern(Table::kResource, F::kSchemaUrl, batch.String(r.schema_url));
-    intern(Table::kResource, F::kEntityRefs, batch.String(r.entity_refs));
+void PartBuilder::InternRootNames() {
+  TextInterner& interner = Field(Table::kTrace, F::kName).interner();
+  for (const TraceSlice& trace : order_.traces) {
+    const auto begin =
+        order_.rows.begin() + static_cast<ptrdiff_t>(trace.first);
+    const auto root =
+        std::find_if(begin, begin + trace.count, [&](const RowRef& ref) {
+          return batches_[ref.batch]->spans().parent_span_id[ref.row].IsZero();
+        });
+    const bool none = root == begin + trace.count;
+    const uint32_t batch = none ? begin->batch : root->batch;
+    const model::StringCode name =
+        none ? 0 : batches_[batch]->spans().name[root->row];
+    interner.CountValue();
+    root_names_.push_back({interner.Intern(batches_[batch]->String(name)),
+                           TextReference(batch, name)});
   }
 }
 
-void PartBuilder::FinishDictionaries() {
-  for (auto& table : fields_) {
-    for (auto& field : table) {
-      if (field != nullptr) field->FinishDictionary(sink_);
+uint32_t PartBuilder::Owners::Find(const Origin& origin,
+                                   const std::vector<uint64_t>& content) {
+  const std::string_view bytes(reinterpret_cast<const char*>(content.data()),
+                               content.size() * sizeof(uint64_t));
+  // One whose place is taken has the next one.
+  for (uint64_t hash = Hash64(bytes);; ++hash) {
+    const auto [it, inserted] =
+        by_hash.try_emplace(hash, static_cast<uint32_t>(found.size()));
+    if (!inserted && contents[it->second] != content) continue;
+    if (inserted) {
+      found.push_back(origin);
+      contents.push_back(content);
     }
+    return it->second;
   }
-  for (AttributeTable& table : attributes_) {
-    for (auto& column : table.columns()) column->FinishDictionary(sink_);
+}
+
+uint32_t PartBuilder::Owners::RowOf(uint32_t number) {
+  uint32_t& row = found[number].row;
+  if (row == kNoRow) {
+    row = static_cast<uint32_t>(rows.size());
+    rows.push_back(number);
+  }
+  return row;
+}
+
+uint64_t PartBuilder::TextNumber(const SpanBatch& batch,
+                                 model::StringCode text) {
+  TextMemo& known = memo_[text];
+  if (known.column != kOwnerText) {
+    const auto it = texts_.try_emplace(batch.String(text), texts_.size()).first;
+    known = {kOwnerText, static_cast<uint32_t>(it->second)};
+  }
+  return known.code;
+}
+
+void PartBuilder::DescribeAttributes(const SpanBatch& batch, AttrRange range) {
+  content_.push_back(range.size());
+  for (const model::Attr& attr : batch.Attributes(range)) {
+    const ColumnType type = TypeOf(attr.type);
+    content_.push_back(TextNumber(batch, batch.data().keys[attr.key]) << 8 |
+                       type);
+    content_.push_back(
+        IsTextType(type)
+            ? TextNumber(batch, static_cast<model::StringCode>(attr.payload))
+            : attr.payload);
+  }
+}
+
+void PartBuilder::FindOwners(uint32_t number) {
+  const SpanBatch& batch = *batches_[number];
+  BatchCodes& codes = codes_[number];
+  for (uint32_t i = 0; i < batch.resources().size(); ++i) {
+    const model::Resource& r = batch.resources()[i];
+    content_.assign({r.dropped_attributes, TextNumber(batch, r.schema_url),
+                     TextNumber(batch, r.entity_refs)});
+    DescribeAttributes(batch, r.attributes);
+    codes.resources.push_back(
+        resources_.Find({number, i, 0, Owners::kNoRow}, content_));
+  }
+  for (uint32_t i = 0; i < batch.scopes().size(); ++i) {
+    const model::Scope& s = batch.scopes()[i];
+    const uint32_t resource = codes.resources[s.resource];
+    content_.assign({resource, s.dropped_attributes, TextNumber(batch, s.name),
+                     TextNumber(batch, s.version),
+                     TextNumber(batch, s.schema_url)});
+    DescribeAttributes(batch, s.attributes);
+    codes.scopes.push_back(
+        scopes_.Find({number, i, resource, Owners::kNoRow}, content_));
   }
 }
 

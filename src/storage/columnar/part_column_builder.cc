@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "storage/columnar/encoding_filter.h"
 #include "storage/columnar/encoding_int.h"
+#include "storage/columnar/encoding_template.h"
 #include "storage/columnar/encoding_text.h"
-#include "storage/columnar/encoding_zstd.h"
 
 namespace khtrace::storage::columnar {
 namespace {
@@ -22,6 +22,9 @@ constexpr size_t kMaxDictionaryTexts = 64 * 1024;
 constexpr size_t kMaxDictionaryBytes = 1 << 20;
 // A column whose texts hardly repeat is given up early.
 constexpr size_t kTrialTexts = 8192;
+// What the size of plain pages is guessed from.
+constexpr size_t kSampleBytes = 64 * 1024;
+constexpr int kSampleLevel = 1;
 
 using model::AttrType;
 
@@ -41,16 +44,23 @@ IntHint HintOf(const Column& column) {
   return bounds_rows ? IntHint::kNoConstant : IntHint::kAny;
 }
 
-// Hash64 of each distinct text.
-std::vector<uint64_t> DistinctHashes(
-    const std::vector<std::string_view>& texts) {
-  std::vector<uint64_t> slots(std::bit_ceil(texts.size() * 2 + 1), 0);
-  std::vector<uint64_t> distinct;
+std::vector<uint64_t> HashesOf(const std::vector<std::string_view>& texts) {
+  std::vector<uint64_t> hashes;
+  hashes.reserve(texts.size());
   std::string_view previous;
   for (const std::string_view text : texts) {
-    if (!distinct.empty() && text == previous) continue;
+    const bool same = !hashes.empty() && text == previous;
+    hashes.push_back(same ? hashes.back() : Hash64(text));
     previous = text;
-    const uint64_t hash = Hash64(text);
+  }
+  return hashes;
+}
+
+// Drops most of those that occur again.
+std::vector<uint64_t> Distinct(const std::vector<uint64_t>& hashes) {
+  std::vector<uint64_t> slots(std::bit_ceil(hashes.size() * 2 + 1), 0);
+  std::vector<uint64_t> distinct;
+  for (const uint64_t hash : hashes) {
     // A hash of 0 marks a free slot: then a duplicate does no harm.
     size_t slot = hash & (slots.size() - 1);
     while (slots[slot] != 0 && slots[slot] != hash) {
@@ -138,10 +148,46 @@ ColumnBuilder::ColumnBuilder(Table table, std::string key, ColumnType type) {
   column_.key = std::move(key);
 }
 
-void ColumnBuilder::FinishDictionary(PageSink& sink) {
+uint64_t* ColumnBuilder::Extend(size_t n) {
+  // Never shrinks: clearing what is overwritten anyway would cost as much as
+  // all that is done with small values.
+  if (values_.size() < size_ + n) {
+    values_.resize(n == 1 ? std::max(size_ + n, values_.size() * 2)
+                          : size_ + n);
+  }
+  uint64_t* const begin = values_.data() + size_;
+  size_ += n;
+  return begin;
+}
+
+// Bytes that the column would take without a dictionary, guessed from the
+// first values of its first chunk.
+double ColumnBuilder::GuessPlainBytes() const {
+  std::vector<std::string_view> sample;
+  for (size_t i = 0, bytes = 0; i < size_ && bytes < kSampleBytes; ++i) {
+    sample.push_back(interner_.texts()[values_[i]]);
+    bytes += sample.back().size();
+  }
+  std::string page;
+  EncodeTextBlocks(sample, kSampleLevel, &page);
+  return static_cast<double>(page.size()) *
+             static_cast<double>(interner_.values()) /
+             static_cast<double>(sample.size()) +
+         1.25 * static_cast<double>(interner_.texts().size());  // the filter
+}
+
+void ColumnBuilder::ChooseForm(PageSink& sink) {
+  form_chosen_ = true;
   const std::vector<std::string_view>& texts = interner_.texts();
-  if (!column_.is_text() || column_.type == kMixedType || interner_.gave_up() ||
-      texts.empty()) {
+  // Where values repeat a lot there is nothing to weigh. Codes are searched
+  // many times faster: they may cost a little more.
+  const bool weigh =
+      texts.size() * 64 > interner_.values() && texts.size() > 16;
+  const double most = weigh ? 1.1 * GuessPlainBytes() : 0;
+  const double codes = static_cast<double>(interner_.values()) *
+                       std::bit_width(texts.size() - 1) / 8;
+  // Too many already if the dictionary shrank to an eighth.
+  if (weigh && codes + static_cast<double>(interner_.text_bytes()) / 8 > most) {
     return;
   }
   std::vector<uint32_t> sorted(texts.size());
@@ -154,20 +200,7 @@ void ColumnBuilder::FinishDictionary(PageSink& sink) {
   std::string page;
   const Encoding encoding =
       EncodeDictionary(in_order, sink.zstd_level(), &page);
-  // Where values repeat a lot there is nothing to weigh.
-  if (texts.size() * 64 > interner_.values() && texts.size() > 16) {
-    std::string sample;
-    AppendZstd(interner_.sample(), sink.zstd_level(), &sample);
-    const double ratio = static_cast<double>(sample.size()) /
-                         static_cast<double>(interner_.sample().size() + 1);
-    const double filter = 1.25 * static_cast<double>(texts.size());
-    const double plain =
-        ratio * static_cast<double>(interner_.value_bytes()) + filter;
-    const double codes = static_cast<double>(interner_.values()) *
-                         std::bit_width(texts.size() - 1) / 8;
-    // Codes are searched many times faster: they may cost a little more.
-    if (codes + static_cast<double>(page.size()) > 1.1 * plain) return;
-  }
+  if (weigh && codes + static_cast<double>(page.size()) > most) return;
   rank_.resize(texts.size());
   for (size_t i = 0; i < sorted.size(); ++i) {
     rank_[sorted[i]] = static_cast<uint32_t>(i);
@@ -176,28 +209,59 @@ void ColumnBuilder::FinishDictionary(PageSink& sink) {
   column_.dictionary = sink.Append(encoding, page);
 }
 
+void ColumnBuilder::FinishTexts(PageSink& sink,
+                                std::span<const model::SpanBatchPtr> batches,
+                                Chunk* chunk) {
+  if (!interner_.gave_up() && !form_chosen_) ChooseForm(sink);
+  if (column_.dictionary_size > 0) {
+    for (uint64_t& value : values()) value = rank_[value];
+    return WriteInts(sink, chunk);
+  }
+  texts_.reserve(size_);
+  for (const uint64_t value : values()) {
+    texts_.push_back(interner_.gave_up() ? batches[value >> 32]->String(
+                                               static_cast<uint32_t>(value))
+                                         : interner_.texts()[value]);
+  }
+  WriteTexts(sink, chunk);
+}
+
 void ColumnBuilder::WriteTexts(PageSink& sink, Chunk* chunk) {
   std::string page;
-  const Encoding encoding = EncodeTextBlocks(texts_, sink.zstd_level(), &page);
-  chunk->page = sink.Append(encoding, page);
-  if (column_.type != TypeOf(AttrType::kString)) return;
+  if (column_.type != TypeOf(AttrType::kString)) {
+    const Encoding encoding =
+        EncodeTextBlocks(texts_, sink.zstd_level(), &page);
+    chunk->page = sink.Append(encoding, page);
+    return;
+  }
+  const std::vector<uint64_t> hashes = HashesOf(texts_);
+  if (!templates_.has_value()) templates_ = TemplatesPay(texts_);
+  if (*templates_ &&
+      EncodeTemplates(texts_, hashes, sink.zstd_level(), &page)) {
+    chunk->page = sink.Append(Encoding::kTemplates, page);
+  } else {
+    const Encoding encoding =
+        EncodeTextBlocks(texts_, sink.zstd_level(), &page);
+    chunk->page = sink.Append(encoding, page);
+  }
   std::string filter;
-  EncodeFilter(DistinctHashes(texts_), &filter);
+  EncodeFilter(Distinct(hashes), &filter);
   chunk->has_filter = true;
   chunk->filter = sink.Append(Encoding::kFilter, filter);
 }
 
-void ColumnBuilder::SetZone(Chunk* chunk) const {
+void ColumnBuilder::SetZone(Chunk* chunk) {
   chunk->has_zone = true;
   if (column_.type != TypeOf(AttrType::kDouble)) {
-    const auto [low, high] = std::minmax_element(ints_.begin(), ints_.end());
+    const auto [low, high] = std::minmax_element(
+        values_.begin(), values_.begin() + static_cast<ptrdiff_t>(size_));
     chunk->min = *low;
     chunk->max = *high;
     return;
   }
   double low = HUGE_VAL;
   double high = -HUGE_VAL;
-  for (const uint64_t bits : ints_) {
+  for (const uint64_t bits : values()) {
     const auto value = std::bit_cast<double>(bits);
     if (std::isnan(value)) continue;
     low = std::min(low, value);
@@ -210,7 +274,7 @@ void ColumnBuilder::SetZone(Chunk* chunk) const {
 void ColumnBuilder::WriteInts(PageSink& sink, Chunk* chunk) {
   std::string page;
   const Encoding encoding =
-      EncodeInts(ints_, HintOf(column_), sink.zstd_level(), &page);
+      EncodeInts(values(), HintOf(column_), sink.zstd_level(), &page);
   chunk->page = sink.Append(encoding, page);
   const bool number_attribute = column_.is_attribute() && !column_.is_text();
   if (number_attribute || column_.field == ColumnField::kDuration) {
@@ -218,12 +282,18 @@ void ColumnBuilder::WriteInts(PageSink& sink, Chunk* chunk) {
   }
 }
 
-void ColumnBuilder::FinishChunk(PageSink& sink) {
+void ColumnBuilder::FinishChunk(PageSink& sink,
+                                std::span<const model::SpanBatchPtr> batches) {
   Chunk& chunk = column_.chunks.emplace_back();
-  chunk.values = static_cast<uint32_t>(ints_.size() + texts_.size() + empties_);
-  if (!ints_.empty()) WriteInts(sink, &chunk);
-  if (!texts_.empty()) WriteTexts(sink, &chunk);
-  ints_.clear();
+  chunk.values = static_cast<uint32_t>(size_ + texts_.size() + empties_);
+  if (!texts_.empty()) {  // a mixed column's
+    WriteTexts(sink, &chunk);
+  } else if (size_ > 0 && column_.is_text()) {
+    FinishTexts(sink, batches, &chunk);
+  } else if (size_ > 0) {
+    WriteInts(sink, &chunk);
+  }
+  size_ = 0;
   texts_.clear();
   owned_.clear();
   empties_ = 0;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,38 +48,48 @@ class TextInterner {
   // The text's code in order of first sight, or kNoCode once there are too
   // many texts for a dictionary.
   uint32_t Intern(std::string_view text);
-  // Counts a value whose text was interned (or refused) already.
-  void CountValue(std::string_view text) {
-    ++values_;
-    value_bytes_ += text.size();
-    if (sample_.size() < kSampleBytes) sample_.append(text);
-  }
+  // A value whose text was interned (or refused) already.
+  void CountValue() { ++values_; }
   bool gave_up() const { return gave_up_; }
   uint64_t values() const { return values_; }
-  uint64_t value_bytes() const { return value_bytes_; }
-  uint64_t text_bytes() const { return text_bytes_; }
-  const std::string& sample() const { return sample_; }
   const std::vector<std::string_view>& texts() const { return texts_; }
+  uint64_t text_bytes() const { return text_bytes_; }
 
  private:
-  // What the estimate of compressed pages is made from.
-  static constexpr size_t kSampleBytes = 32 * 1024;
-
   void GiveUp();
   void Grow();
 
   bool gave_up_ = false;
   uint64_t values_ = 0;
-  uint64_t value_bytes_ = 0;
   uint64_t text_bytes_ = 0;
-  std::string sample_;
   std::vector<std::string_view> texts_;
   std::vector<uint64_t> hashes_;
   std::vector<uint32_t> slots_;  // code + 1, 0 = free; power-of-two size
 };
 
-// Collects one column and writes it. First every text is interned, then
-// FinishDictionary, then row group by row group: Add… and FinishChunk.
+// What the last column that asked for a batch's text knows of it, so that a
+// text is hashed once a batch and column and not once a value.
+struct TextMemo {
+  uint32_t column = 0;  // Address(); 0 = nobody asked
+  uint32_t code = 0;
+
+  // Of an attribute column: by its position; distinct over all columns.
+  static uint32_t Address(Table table, uint32_t position) {
+    return (position * (kTables + 1) + static_cast<uint32_t>(table)) * 2 + 2;
+  }
+  static uint32_t Address(Table table, ColumnField field) {
+    return Address(table, static_cast<uint32_t>(field)) + 1;
+  }
+};
+
+// A text by its batch's position and its code there.
+inline uint64_t TextReference(uint32_t batch, model::StringCode text) {
+  return (uint64_t{batch} << 32) | text;
+}
+
+// Collects one column and writes it. First every text is interned, then row
+// group by row group: values are added, then FinishChunk. Values of a text
+// column are its interner's codes or, if that gave up, references.
 class ColumnBuilder {
  public:
   ColumnBuilder(Table table, ColumnField field);
@@ -86,40 +98,50 @@ class ColumnBuilder {
   const Column& column() const { return column_; }
   TextInterner& interner() { return interner_; }
 
-  // Chooses between dictionary and plain pages by their size, writes the
-  // dictionary.
-  void FinishDictionary(PageSink& sink);
-
-  void AddInt(uint64_t value) { ints_.push_back(value); }
-  // `interned` is what the interner said of the text. The text itself is
-  // looked up only where it is needed: mostly that would be a cache miss.
-  void AddText(const model::SpanBatch& batch, model::StringCode text,
-               uint32_t interned) {
-    if (column_.dictionary_size > 0) {
-      ints_.push_back(rank_[interned]);
-    } else {
-      texts_.push_back(batch.String(text));
+  // The text's code; `address` is the column's.
+  uint32_t Intern(const model::SpanBatch& batch, model::StringCode text,
+                  uint32_t address, std::vector<TextMemo>& memo) {
+    interner_.CountValue();
+    TextMemo& known = memo[text];
+    if (known.column != address) {
+      known = {address, interner_.Intern(batch.String(text))};
     }
+    return known.code;
   }
+
+  // Room for `n` more values, to be filled before anything else is added.
+  uint64_t* Extend(size_t n);
+  void Add(uint64_t value) { *Extend(1) = value; }
   // A text that nobody else keeps until FinishChunk.
   void AddOwnedText(std::string text) {
     owned_.push_back(std::move(text));
     texts_.push_back(owned_.back());
   }
-  void AddEmpty() { ++empties_; }
+  void AddEmpty(uint32_t n) { empties_ += n; }
 
-  void FinishChunk(PageSink& sink);
+  // `batches` are those that references count.
+  void FinishChunk(PageSink& sink,
+                   std::span<const model::SpanBatchPtr> batches);
   Column Take() { return std::move(column_); }
 
  private:
+  std::span<uint64_t> values() { return {values_.data(), size_}; }
+  void FinishTexts(PageSink& sink, std::span<const model::SpanBatchPtr> batches,
+                   Chunk* chunk);
+  // Chooses between dictionary and plain pages by their size; once.
+  void ChooseForm(PageSink& sink);
+  double GuessPlainBytes() const;
   void WriteTexts(PageSink& sink, Chunk* chunk);
   void WriteInts(PageSink& sink, Chunk* chunk);
-  void SetZone(Chunk* chunk) const;
+  void SetZone(Chunk* chunk);
 
   Column column_;
   TextInterner interner_;
-  std::vector<uint32_t> rank_;  // interner's code -> dictionary position
-  std::vector<uint64_t> ints_;
+  bool form_chosen_ = false;
+  std::optional<bool> templates_;  // of texts; empty: not tried yet
+  std::vector<uint32_t> rank_;     // interner's code -> dictionary position
+  std::vector<uint64_t> values_;   // the first size_ count
+  size_t size_ = 0;
   std::vector<std::string_view> texts_;
   std::deque<std::string> owned_;
   uint32_t empties_ = 0;

@@ -153,7 +153,8 @@ Status FooterParser::CheckRows(const Column& column, size_t group,
                                const Chunk& chunk) {
   const uint32_t rows = footer_.Rows(column.table, group);
   const bool partial = (column.is_attribute() && column.type != kMixedType) ||
-                       column.field == ColumnField::kParentId;
+                       column.field == ColumnField::kParentId ||
+                       column.field == ColumnField::kOverlap;
   if (column.type == kMixedType && column.is_attribute()) return {};
   if (partial ? chunk.values > rows : chunk.values != rows) {
     return Damaged("number of values");

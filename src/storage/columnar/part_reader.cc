@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "storage/columnar/part_assembler.h"
+#include "storage/columnar/part_computed.h"
 #include "storage/columnar/part_file.h"
 #include "storage/columnar/part_search.h"
 
@@ -26,6 +27,8 @@ class MappedPart : public Part {
   const std::string& path() const override { return file_->path(); }
   Result<model::SpanBatchPtr> GetTrace(const RequestContext& context,
                                        const model::TraceId& id) const override;
+  Result<std::optional<ComputedSpans>> GetComputed(
+      const RequestContext& context, const model::TraceId& id) const override;
   Status FindTraces(const RequestContext& context, const ScanRequest& request,
                     std::vector<TraceMatch>* matches,
                     ScanStats* stats) const override;
@@ -46,6 +49,8 @@ class MappedPart : public Part {
   // The trace's place, if `ordinal` has this id.
   Result<std::optional<TraceRange>> Locate(const model::TraceId& id,
                                            uint32_t ordinal) const;
+  Result<std::optional<TraceRange>> FindTrace(const RequestContext& context,
+                                              const model::TraceId& id) const;
   // Rows of `field` that traces [0, trace) of a row group have; *own are the
   // trace's.
   Status SumBefore(ColumnField field, size_t group, uint32_t trace,
@@ -140,7 +145,7 @@ Result<std::optional<TraceRange>> MappedPart::Locate(const model::TraceId& id,
   return std::optional<TraceRange>(range);
 }
 
-Result<model::SpanBatchPtr> MappedPart::GetTrace(
+Result<std::optional<TraceRange>> MappedPart::FindTrace(
     const RequestContext& context, const model::TraceId& id) const {
   RETURN_IF_ERROR(context.Check());
   ASSIGN_OR_RETURN(const TraceIndex index, file_->Index());
@@ -151,11 +156,29 @@ Result<model::SpanBatchPtr> MappedPart::GetTrace(
   for (const uint32_t ordinal : candidates) {
     ASSIGN_OR_RETURN(const std::optional<TraceRange> range,
                      Locate(id, ordinal));
-    if (!range) continue;
-    ASSIGN_OR_RETURN(const model::SpanBatch* scopes, Scopes());
-    return BatchAssembler(*file_).Assemble(*range, *scopes);
+    if (range) return range;
   }
-  return model::SpanBatchPtr();
+  return std::optional<TraceRange>();
+}
+
+Result<model::SpanBatchPtr> MappedPart::GetTrace(
+    const RequestContext& context, const model::TraceId& id) const {
+  ASSIGN_OR_RETURN(const std::optional<TraceRange> range,
+                   FindTrace(context, id));
+  if (!range) return model::SpanBatchPtr();
+  ASSIGN_OR_RETURN(const model::SpanBatch* scopes, Scopes());
+  return BatchAssembler(*file_).Assemble(*range, *scopes);
+}
+
+Result<std::optional<ComputedSpans>> MappedPart::GetComputed(
+    const RequestContext& context, const model::TraceId& id) const {
+  ASSIGN_OR_RETURN(const std::optional<TraceRange> range,
+                   FindTrace(context, id));
+  if (!range) return std::optional<ComputedSpans>();
+  ASSIGN_OR_RETURN(
+      ComputedSpans computed,
+      ReadComputed(*file_, range->group, range->first_span, range->spans));
+  return std::optional<ComputedSpans>(std::move(computed));
 }
 
 Status MappedPart::FindTraces(const RequestContext& context,

@@ -58,6 +58,13 @@ struct SpanKey {
   uint8_t kind;
 
   auto Key() const { return std::tuple(start, span_id, kind); }
+  // Mostly the start decides.
+  bool operator<(const SpanKey& other) const {
+    if (start != other.start) return start < other.start;
+    return std::tuple(span_id, kind, ref.batch, ref.row) <
+           std::tuple(other.span_id, other.kind, other.ref.batch,
+                      other.ref.row);
+  }
 };
 
 // Sorts and deduplicates the rows of one trace in place; how many are left.
@@ -69,10 +76,7 @@ uint32_t OrderTrace(std::span<const model::SpanBatchPtr> batches,
     keys->push_back({spans.start[ref.row].ns, spans.span_id[ref.row].value, ref,
                      static_cast<uint8_t>(spans.kind[ref.row])});
   }
-  std::sort(keys->begin(), keys->end(), [](const SpanKey& a, const SpanKey& b) {
-    return std::tuple(a.Key(), a.ref.batch, a.ref.row) <
-           std::tuple(b.Key(), b.ref.batch, b.ref.row);
-  });
+  std::sort(keys->begin(), keys->end());
   const auto end = std::unique(
       keys->begin(), keys->end(),
       [](const SpanKey& a, const SpanKey& b) { return a.Key() == b.Key(); });

@@ -15,7 +15,7 @@ constexpr std::array kSpanFields = {
     F::kFlags,         F::kName,         F::kStatusMessage,
     F::kTraceState,    F::kScope,        F::kDroppedAttributes,
     F::kDroppedEvents, F::kDroppedLinks, F::kEvents,
-    F::kLinks};
+    F::kLinks,         F::kOverlap,      F::kCritical};
 constexpr std::array kEventFields = {F::kShape, F::kTime, F::kName,
                                      F::kDroppedAttributes};
 constexpr std::array kLinkFields = {
@@ -27,9 +27,9 @@ constexpr std::array kScopeFields = {F::kShape,     F::kResource,
 constexpr std::array kResourceFields = {F::kShape, F::kSchemaUrl,
                                         F::kEntityRefs, F::kDroppedAttributes};
 constexpr std::array kTraceFields = {
-    F::kTraceIdHigh,   F::kTraceIdLow, F::kTraceStart,
-    F::kTraceDuration, F::kSpans,      F::kEvents,
-    F::kLinks,         F::kErrors,     F::kRoot};
+    F::kTraceIdHigh, F::kTraceIdLow, F::kTraceStart, F::kTraceDuration,
+    F::kSpans,       F::kEvents,     F::kLinks,      F::kErrors,
+    F::kRoot,        F::kName,       F::kScope};
 
 constexpr std::array<std::string_view, kTables + 1> kTableNames = {
     "?", "span", "event", "link", "scope", "resource", "trace"};
@@ -41,7 +41,8 @@ constexpr std::array<std::string_view, kColumnFields> kFieldNames = {
     "dropped_events", "dropped_links", "events",       "links",
     "time",           "trace_id_high", "trace_id_low", "version",
     "schema_url",     "resource",      "entity_refs",  "trace_start",
-    "trace_duration", "spans",         "errors",       "root"};
+    "trace_duration", "spans",         "errors",       "root",
+    "overlap",        "critical"};
 constexpr std::array<std::string_view, 8> kTypeNames = {
     "empty", "string", "bool", "int", "double", "array", "kvlist", "bytes"};
 

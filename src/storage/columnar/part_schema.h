@@ -60,8 +60,10 @@ enum class ColumnField : uint8_t {
   kSpans = 29,
   kErrors = 30,
   kRoot = 31,
+  kOverlap = 32,
+  kCritical = 33,
 };
-inline constexpr size_t kColumnFields = 32;
+inline constexpr size_t kColumnFields = 34;
 
 // model::AttrType's numbers, and one more.
 using ColumnType = uint8_t;

@@ -11,6 +11,7 @@
 #include "model/span_batch_builder.h"
 #include "model/testing.h"
 #include "storage/columnar/encoding_bytes.h"
+#include "storage/columnar/part_footer.h"
 #include "storage/columnar/part_testing.h"
 
 namespace khtrace::storage::columnar {
@@ -241,6 +242,11 @@ TEST(Part, HighCardinalityTextsAreFoundByTheirFilter) {
     spans.Add(i / 10, i + 1, 0, i, i + 3);
     spans.builder().AddSpanAttribute(
         "id", AttrValue::String("id-" + std::to_string(Mix64(i))));
+    std::string word;  // nothing but letters: no case for templates
+    for (uint64_t bits = Mix64(i); bits != 0; bits /= 20) {
+      word.push_back(static_cast<char>('g' + bits % 20));
+    }
+    spans.builder().AddSpanAttribute("word", AttrValue::String(word));
   }
   BytesFsForTesting fs;
   const std::vector<SpanBatchPtr> batches = {spans.Build()};
@@ -248,18 +254,26 @@ TEST(Part, HighCardinalityTextsAreFoundByTheirFilter) {
   options.row_group_spans = 4096;
   const auto part = WriteAndOpen(fs, batches, options);
   const auto columns = part->Columns();
-  const auto id = std::find_if(columns.begin(), columns.end(),
-                               [](const auto& c) { return c.name == "id"; });
-  EXPECT_EQ(id->encoding, "text+zstd");
-  ScanRequest request;
-  request.conditions = {{Field::kAttribute, Compare::kEqual, "id",
-                         "id-" + std::to_string(Mix64(12'345))}};
-  std::vector<TraceMatch> matches;
-  ScanStats stats;
-  ASSERT_TRUE(part->FindTraces({}, request, &matches, &stats).has_value());
-  ASSERT_EQ(matches.size(), 1u);
-  EXPECT_EQ(matches[0].trace_id, (TraceId{0, 1234}));
-  EXPECT_LT(stats.inspected_bytes, part->info().file_bytes / 8);
+  for (const auto& [key, encoding] :
+       {std::pair("id", "templates"), std::pair("word", "text+zstd")}) {
+    const auto column =
+        std::find_if(columns.begin(), columns.end(),
+                     [&](const auto& c) { return c.name == key; });
+    EXPECT_EQ(column->encoding, encoding);
+    const auto trace = part->GetTrace({}, {0, 1234});
+    const SpanBatch& batch = **trace;
+    const AttrValue value =
+        batch.Value(*batch.Find(batch.spans().attributes[5], key));
+    ScanRequest request;
+    request.conditions = {
+        {Field::kAttribute, Compare::kEqual, key, std::string(value.bytes)}};
+    std::vector<TraceMatch> matches;
+    ScanStats stats;
+    ASSERT_TRUE(part->FindTraces({}, request, &matches, &stats).has_value());
+    ASSERT_EQ(matches.size(), 1u);
+    EXPECT_EQ(matches[0].trace_id, (TraceId{0, 1234}));
+    EXPECT_LT(stats.inspected_bytes, part->info().file_bytes / 8);
+  }
 }
 
 TEST(Part, MissingTraceIsNull) {
@@ -368,6 +382,62 @@ TEST(PartDamage, TruncatedAtAnyLengthIsRefused) {
     const auto part = Part::Open(fs, kPath);
     ASSERT_FALSE(part.has_value()) << size;
     ASSERT_EQ(part.error().code, Code::kDataLoss);
+  }
+}
+
+// A part whose footer says what `change` makes of it, with right checksums.
+template <typename Change>
+void ChangeFooter(std::string* file, const Change& change) {
+  const size_t trailer = file->size() - kPartTrailerBytes;
+  const uint64_t offset = LoadU64(file->data() + trailer);
+  auto footer = ParseFooter(
+      std::string_view(*file).substr(offset, trailer - offset), offset);
+  ASSERT_TRUE(footer.has_value());
+  change(*footer);
+  std::string bytes;
+  AppendFooter(*footer, &bytes);
+  std::string end;
+  ByteWriter writer(end);
+  writer.U64(offset);
+  writer.U32(static_cast<uint32_t>(bytes.size()));
+  writer.U32(kPartVersion);
+  writer.U64(Hash64(bytes));
+  writer.U64(Hash64(end));
+  file->resize(offset);
+  file->append(bytes + end + std::string(kPartEndMagic));
+}
+
+TEST(PartDamage, UnknownEncodingHidesItsColumnAlone) {
+  BytesFsForTesting fs;
+  OddSpans spans;
+  spans.Add(1, 1, 0);
+  spans.builder().AddSpanAttribute("known", AttrValue::Int(1));
+  spans.Add(2, 2, 0);
+  spans.builder().AddSpanAttribute("novel", AttrValue::Int(2));
+  WriteAndOpen(fs, {spans.Build()});
+  ASSERT_NO_FATAL_FAILURE(ChangeFooter(&fs.files[kPath], [](Footer& footer) {
+    for (Column& column : footer.columns) {
+      if (column.key != "novel") continue;
+      column.chunks[0].page.encoding = static_cast<Encoding>(99);
+      column.chunks[0].has_zone = false;
+    }
+  }));
+  const auto part = Part::Open(fs, kPath);
+  ASSERT_TRUE(part.has_value());
+  const auto known = (*part)->GetTrace({}, {0, 1});
+  EXPECT_TRUE(known.has_value());
+  ScanRequest request;
+  request.conditions = {{Field::kAttribute, Compare::kExists, "known"}};
+  std::vector<TraceMatch> matches;
+  ScanStats stats;
+  EXPECT_TRUE((*part)->FindTraces({}, request, &matches, &stats).has_value());
+  EXPECT_EQ(matches.size(), 1u);
+  const auto novel = (*part)->GetTrace({}, {0, 2});
+  ASSERT_FALSE(novel.has_value());
+  EXPECT_EQ(novel.error().code, Code::kUnimplemented);
+  for (const char* named : {kPath, "span.novel", "row group 0", "99"}) {
+    EXPECT_NE(novel.error().message.find(named), std::string::npos)
+        << novel.error().message;
   }
 }
 

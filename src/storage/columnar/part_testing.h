@@ -115,6 +115,8 @@ inline Status AskEverythingForTesting(const Part& part) {
   for (const TraceMatch& match : all) {
     const auto trace = part.GetTrace({}, match.trace_id);
     answers.push_back(trace ? Status() : Status(trace.error()));
+    const auto computed = part.GetComputed({}, match.trace_id);
+    answers.push_back(computed ? Status() : Status(computed.error()));
   }
   const auto missing = part.GetTrace({}, {1, 2});
   if (!missing) answers.push_back(missing.error());

@@ -11,10 +11,6 @@
 namespace khtrace::storage::columnar {
 namespace {
 
-constexpr std::array kRowTables = {Table::kSpan, Table::kEvent, Table::kLink,
-                                   Table::kTrace};
-constexpr std::array kPartTables = {Table::kScope, Table::kResource};
-
 std::string DirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -55,16 +51,12 @@ PartBuilder::PartBuilder(std::span<const model::SpanBatchPtr> batches,
 
 void PartBuilder::FinishChunks(Table table) {
   for (const ColumnField field : FieldsOf(table)) {
-    Field(table, field).FinishChunk(sink_);
+    Field(table, field).FinishChunk(sink_, batches_);
   }
   if (table == Table::kTrace) return;
-  for (auto& column : Attributes(table).columns()) column->FinishChunk(sink_);
-}
-
-void PartBuilder::FinishGroup() {
-  for (const Table table : kRowTables) FinishChunks(table);
-  footer_.groups.push_back(group_);
-  group_ = {};
+  for (auto& column : Attributes(table).columns()) {
+    column->FinishChunk(sink_, batches_);
+  }
 }
 
 PageRef PartBuilder::WriteShapes() {
@@ -115,26 +107,32 @@ void PartBuilder::TakeColumns() {
 PartInfo PartBuilder::Write(const PartMeta& meta) {
   sink_.AppendRaw(kPartMagic);
   order_ = OrderRows(batches_);
-  CountKeys();
+  FindShapes();
   for (uint32_t b = 0; b < batches_.size(); ++b) InternBatch(b);
-  FindScopes();
-  FinishDictionaries();
+  InternRootNames();
+  for (const Table table : {Table::kSpan, Table::kEvent, Table::kLink}) {
+    Attributes(table).FinishInterning();
+  }
 
   footer_.info.meta = meta;
   footer_.info.span_count = order_.rows.size();
   footer_.info.trace_count = order_.traces.size();
   footer_.info.min_start = {order_.traces.front().start};
-  for (const TraceSlice& trace : order_.traces) {
-    if (group_.spans > 0 && group_.spans + trace.count > row_group_spans_) {
-      FinishGroup();
+  const std::span<const TraceSlice> traces = order_.traces;
+  size_t first = 0;
+  size_t spans = 0;
+  for (size_t t = 0; t < traces.size(); ++t) {
+    if (spans > 0 && spans + traces[t].count > row_group_spans_) {
+      AddGroup(traces.subspan(first, t - first));
+      first = t;
+      spans = 0;
     }
-    AddTrace(trace);
+    spans += traces[t].count;
   }
-  FinishGroup();
+  AddGroup(traces.subspan(first));
   AddScopesAndResources();
-  for (const Table table : kPartTables) FinishChunks(table);
-  footer_.scopes = static_cast<uint32_t>(scopes_.size());
-  footer_.resources = static_cast<uint32_t>(resources_.size());
+  footer_.scopes = static_cast<uint32_t>(scopes_.rows.size());
+  footer_.resources = static_cast<uint32_t>(resources_.rows.size());
   footer_.shapes = WriteShapes();
   footer_.trace_index = WriteTraceIndex();
   TakeColumns();
