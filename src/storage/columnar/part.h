@@ -64,7 +64,8 @@ struct PartWriteOptions {
 // Writes all rows of `batches` as one part: sorted by trace start and trace,
 // spans by start; a span that occurs several times (same trace id, span id,
 // kind, start) once. Written to `path` + ".tmp", synced, renamed, directory
-// synced. At least one row. The errors are the file system's.
+// synced. At least one row. The errors are the file system's; after one the
+// temporary file is gone (if the disk allows), and `path` may be there whole.
 Result<PartInfo> WritePart(Fs& fs, const std::string& path,
                            std::span<const model::SpanBatchPtr> batches,
                            const PartMeta& meta,
