@@ -54,6 +54,25 @@ void ReadRetention(SectionReader section, StoreOptions* store) {
   section.Finish();
 }
 
+void ReadMerge(SectionReader section, StoreOptions* store) {
+  storage::columnar::MergeOptions& merge = store->merge;
+  auto spans = static_cast<int64_t>(merge.max_spans);
+  section.Int("max_spans", 0, 16'000'000, &spans,
+              "Small parts are merged into parts of so many spans at most; 0 = "
+              "never");
+  merge.max_spans = static_cast<uint64_t>(spans);
+  auto parts = static_cast<int64_t>(merge.min_parts);
+  section.Int("min_parts", 2, 1000, &parts,
+              "So many are merged even if they make no large part");
+  merge.min_parts = static_cast<uint32_t>(parts);
+  section.Bytes("max_memory", 16 * kMiB, &merge.max_memory_bytes,
+                "Of the spans that a merge holds; it takes fewer parts over "
+                "it");
+  section.Bytes("bytes_per_second", 0, &merge.bytes_per_second,
+                "What a merge reads and writes; 0 = no limit");
+  section.Finish();
+}
+
 }  // namespace
 
 void ReadStorage(SectionReader section, ServerConfig* config) {
@@ -66,6 +85,7 @@ void ReadStorage(SectionReader section, ServerConfig* config) {
   StoreOptions& store = config->columnar;
   ReadWal(section.Section("wal"), &store);
   ReadHead(section.Section("head"), &store);
+  ReadMerge(section.Section("merge"), &store);
   ReadRetention(section.Section("retention"), &store);
   auto tenants = static_cast<int64_t>(store.max_tenants);
   section.Int("max_tenants", 1, 100'000, &tenants,

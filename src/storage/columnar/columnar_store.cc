@@ -79,6 +79,7 @@ void ColumnarStore::RunMaintenance() {
       context_.counters.head_bytes >= context_.options.head_max_bytes) {
     largest->StartFlush();
   }
+  upkeep_.Tick();
 }
 
 ColumnarStore::TenantPtr ColumnarStore::Find(const std::string& tenant) const {
@@ -136,7 +137,7 @@ Result<TenantView> ColumnarStore::ViewOf(const RequestContext& context) {
   RETURN_IF_ERROR(ValidateTenant(context.tenant));
   RETURN_IF_ERROR(context.Check());
   if (const TenantPtr tenant = Find(context.tenant)) return tenant->View();
-  return TenantView{std::make_shared<const PartList>(), {}};
+  return TenantView{std::make_shared<const PartList>(), {}, nullptr};
 }
 
 Result<model::SpanBatchPtr> ColumnarStore::GetTrace(
@@ -200,6 +201,7 @@ Status ColumnarStore::Close() {
     closed_ = true;
   }
   background_.reset();
+  upkeep_.Stop();
   Status status;
   for (const TenantPtr& tenant : AllTenants()) {
     Status closed = tenant->Close();

@@ -41,6 +41,10 @@ Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
     return Refuse(
         fmt::format("retention is {} s, below zero", retention.count()));
   }
+  if (merge.min_parts < 2) {
+    return Refuse(fmt::format("merge min_parts is {}, at least 2 are needed",
+                              merge.min_parts));
+  }
   if (max_tenants == 0) return Refuse("max_tenants is 0");
   if (retention.count() > 0 && retention < head_max_age) {
     warnings->push_back(fmt::format(

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "storage/columnar/merge_policy.h"
 #include "storage/columnar/part.h"
 #include "storage/columnar/wal_writer.h"
 
@@ -36,11 +37,13 @@ struct StoreOptions {
   // Of a tenant's parts. Beyond it the oldest part goes. 0: no limit.
   uint64_t retention_max_bytes = 0;
 
+  MergeOptions merge;
+
   // Tenants on this directory. A Write that would make one more is refused.
   uint64_t max_tenants = 1000;
 
-  // Flush by age, retention and interval sync by a thread of the store's
-  // own. Off: the owner calls RunMaintenance().
+  // Flush by age, retention, interval sync, merges and checks by a thread of
+  // the store's own. Off: the owner calls RunMaintenance().
   bool background_thread = true;
 
   PartWriteOptions part;

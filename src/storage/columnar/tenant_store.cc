@@ -7,21 +7,12 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "model/span_batch_builder.h"
+#include "storage/columnar/part_name.h"
 #include "storage/columnar/wal_format.h"
 
 namespace khtrace::storage::columnar {
-namespace {
-
-constexpr std::string_view kPartSuffix = ".part";
-
-// Named by the last log frame inside: larger names are newer.
-std::string PartFileName(uint64_t wal_end, uint32_t level) {
-  return fmt::format("{:020}-{}{}", wal_end, level, kPartSuffix);
-}
-
-}  // namespace
-
 TenantStore::TenantStore(StoreContext& context, std::string dir)
     : context_(context),
       dir_(std::move(dir)),
@@ -148,6 +139,7 @@ Status TenantStore::FlushSealed() {
 }
 
 Status TenantStore::FlushOne(const Sealed& sealed) {
+  const auto began = context_.clock.Monotonic();
   std::vector<model::SpanBatchPtr> batches;
   batches.reserve(sealed.generation->size());
   sealed.generation->ForEach(
@@ -171,7 +163,11 @@ Status TenantStore::FlushOne(const Sealed& sealed) {
   StoreCounters& counters = context_.counters;
   counters.head_bytes -= sealed.generation->bytes();
   counters.flushed_spans += sealed.generation->span_count();
+  counters.flushed_bytes += written->file_bytes;
   ++counters.flushes;
+  log::Info("{}: flushed {} spans, {}; {}", path, written->span_count,
+            FormatByteSize(written->file_bytes),
+            FormatDurationShort(context_.clock.Monotonic() - began));
   wal_->Truncate(sealed.wal_end);
   return {};
 }
@@ -189,49 +185,9 @@ void TenantStore::RunMaintenance() {
   DropParts();
 }
 
-void TenantStore::DropParts() {
-  const StoreOptions& options = context_.options;
-  std::vector<std::shared_ptr<const Part>> dropped;
-  {
-    MutexLock lock(mu_);
-    PartList kept(*parts_);
-    uint64_t bytes = 0;
-    for (const auto& part : kept) bytes += part->info().file_bytes;
-    std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
-      return a->info().max_start < b->info().max_start;
-    });
-    const UnixNanos cutoff = context_.clock.Now().Minus(options.retention);
-    const auto expired = [&](const Part& part) {
-      return (options.retention.count() > 0 &&
-              part.info().max_start < cutoff) ||
-             (options.retention_max_bytes > 0 &&
-              bytes > options.retention_max_bytes);
-    };
-    size_t count = 0;
-    while (count < kept.size() && expired(*kept[count])) {
-      bytes -= kept[count]->info().file_bytes;
-      ++count;
-    }
-    if (count == 0) return;
-    const auto end = kept.begin() + static_cast<ptrdiff_t>(count);
-    dropped.assign(kept.begin(), end);
-    auto rest = std::make_shared<PartList>(*parts_);
-    std::erase_if(*rest, [&](const auto& part) {
-      return std::find(dropped.begin(), dropped.end(), part) != dropped.end();
-    });
-    parts_ = std::move(rest);
-  }
-  for (const auto& part : dropped) {
-    ++context_.counters.parts_dropped;
-    log::Info("retention drops {} with {} spans", part->path(),
-              part->info().span_count);
-    const Status removed = context_.fs.Remove(part->path());
-    if (!removed) log::Warning("{}", removed.error().message);
-  }
-}
-
 TenantView TenantStore::View() const {
   TenantView view;
+  view.damage = &context_.damage;
   MutexLock lock(mu_);
   view.parts = parts_;
   for (const Sealed& sealed : sealed_) {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/mutex.h"
+#include "storage/columnar/io_pacer.h"
+#include "storage/columnar/store_context.h"
+#include "storage/columnar/tenant_store.h"
+
+namespace khtrace::storage::columnar {
+
+// The unhurried work on all tenants of a store: merging. One job at a time,
+// on StoreExecutors::upkeep. Thread-safe.
+class StoreUpkeep {
+ public:
+  using Tenants = std::vector<std::shared_ptr<TenantStore>>;
+
+  // `context` and what `list` uses outlive it. Stop() comes first.
+  StoreUpkeep(StoreContext& context, std::function<Tenants()> list)
+      : context_(context),
+        list_(std::move(list)),
+        merge_pacer_(context.clock, context.options.merge.bytes_per_second) {}
+
+  // Starts what is due, unless the last job is still at work.
+  void Tick() KHTRACE_EXCLUDES(mu_);
+  // Ends the job that runs, soon, and waits; no other starts.
+  void Stop() KHTRACE_EXCLUDES(mu_);
+
+ private:
+  void RunJob() KHTRACE_EXCLUDES(mu_);
+  void MergeOnce();
+
+  StoreContext& context_;
+  const std::function<Tenants()> list_;
+  IoPacer merge_pacer_;
+  size_t next_tenant_ = 0;  // confined to the job
+
+  Mutex mu_;
+  CondVar idle_;
+  bool running_ KHTRACE_GUARDED_BY(mu_) = false;
+  bool stopped_ KHTRACE_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace khtrace::storage::columnar
