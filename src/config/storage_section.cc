@@ -42,6 +42,9 @@ void ReadHead(SectionReader section, StoreOptions* store) {
                 "tenants together are held to twice this");
   ReadDuration(section, "max_age", &store->head_max_age,
                "or at this age, whatever comes first");
+  ReadDuration(section, "trace_idle", &store->trace_idle,
+               "An old head waits up to a minute for a pause of this length, "
+               "so that traces stay whole");
   section.Finish();
 }
 
@@ -51,6 +54,17 @@ void ReadRetention(SectionReader section, StoreOptions* store) {
                "never");
   section.Bytes("max_bytes", 0, &store->retention_max_bytes,
                 "Of a tenant's parts; beyond it the oldest goes; 0 = no limit");
+  section.Fraction("max_disk_fill", &store->retention_max_disk_fill,
+                   "Share of the disk that may be filled; beyond it the "
+                   "oldest part goes; 0 = no limit");
+  section.Finish();
+}
+
+void ReadScrub(SectionReader section, StoreOptions* store) {
+  section.Bytes("bytes_per_second", 0, &store->scrub_bytes_per_second,
+                "Read to check the parts' checksums; 0 = never");
+  ReadDuration(section, "interval", &store->scrub_interval,
+               "Every part is checked once in it");
   section.Finish();
 }
 
@@ -87,6 +101,7 @@ void ReadStorage(SectionReader section, ServerConfig* config) {
   ReadHead(section.Section("head"), &store);
   ReadMerge(section.Section("merge"), &store);
   ReadRetention(section.Section("retention"), &store);
+  ReadScrub(section.Section("scrub"), &store);
   auto tenants = static_cast<int64_t>(store.max_tenants);
   section.Int("max_tenants", 1, 100'000, &tenants,
               "Tenants in the data directory; one more is refused");

@@ -67,8 +67,9 @@ void ColumnarStore::StartBackground() {
 }
 
 void ColumnarStore::RunMaintenance() {
+  const TenantList tenants = AllTenants();
   TenantPtr largest;
-  for (const TenantPtr& tenant : AllTenants()) {
+  for (const TenantPtr& tenant : tenants) {
     tenant->RunMaintenance();
     if (!largest || tenant->active_bytes() > largest->active_bytes()) {
       largest = tenant;
@@ -79,6 +80,7 @@ void ColumnarStore::RunMaintenance() {
       context_.counters.head_bytes >= context_.options.head_max_bytes) {
     largest->StartFlush();
   }
+  disk_room_.Make(tenants);
   upkeep_.Tick();
 }
 

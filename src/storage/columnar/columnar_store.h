@@ -70,6 +70,7 @@ class ColumnarStore : public TraceStore {
   ColumnarStore(const StoreOptions& options, Fs& fs, const Clock& clock,
                 const StoreExecutors& executors)
       : context_{options, fs, clock, executors, {}, {}},
+        disk_room_(context_),
         upkeep_(context_, [this] { return AllTenants(); }) {}
   Status Recover();
   void StartBackground();
@@ -89,6 +90,7 @@ class ColumnarStore : public TraceStore {
   std::map<std::string, TenantPtr> tenants_ KHTRACE_GUARDED_BY(mu_);
   bool closed_ KHTRACE_GUARDED_BY(mu_) = false;
 
+  DiskRoom disk_room_;
   StoreUpkeep upkeep_;
   std::optional<PeriodicThread> background_;
 };

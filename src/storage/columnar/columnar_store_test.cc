@@ -70,29 +70,28 @@ TEST_F(ColumnarStoreTest, OldHeadIsFlushedByMaintenance) {
   EXPECT_EQ(store_->counters().flushes, 1u);
 }
 
-TEST_F(ColumnarStoreTest, RetentionDropsPartsByAge) {
+TEST_F(ColumnarStoreTest, OldHeadWaitsForAPauseButNotForLong) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Write(Batch(1)));
-  ASSERT_TRUE(store_->Flush());
-  store_->RunMaintenance();
-  EXPECT_EQ(Stored(), Described({Batch(1)}));
-  clock_.Advance(options_.retention + std::chrono::minutes(2));
-  store_->RunMaintenance();
-  EXPECT_THAT(Stored(), IsEmpty());
-  EXPECT_EQ(store_->counters().parts_dropped_by_age, 1u);
+  clock_.Advance(options_.head_max_age - std::chrono::seconds(5));
   ASSERT_TRUE(Write(Batch(2)));
-  store_.reset();
-  ASSERT_TRUE(Open());
-  EXPECT_EQ(Stored(), Described({Batch(2)}));
-}
-
-TEST_F(ColumnarStoreTest, RetentionByBytesDropsTheOldestPart) {
-  options_.retention_max_bytes = 1;
-  ASSERT_TRUE(Open());
-  ASSERT_TRUE(Write(Batch(1)));
-  ASSERT_TRUE(store_->Flush());
+  clock_.Advance(std::chrono::seconds(9));
   store_->RunMaintenance();
-  EXPECT_THAT(Stored(), IsEmpty());
+  EXPECT_EQ(store_->counters().flushes, 0u);
+  clock_.Advance(std::chrono::seconds(1));
+  store_->RunMaintenance();
+  EXPECT_EQ(store_->counters().flushes, 1u);
+
+  ASSERT_TRUE(Write(Batch(3)));
+  clock_.Advance(options_.head_max_age);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(Write(Batch(4)));  // a trace that does not end
+    store_->RunMaintenance();
+    EXPECT_EQ(store_->counters().flushes, 1u);
+    clock_.Advance(std::chrono::seconds(5));
+  }
+  store_->RunMaintenance();
+  EXPECT_EQ(store_->counters().flushes, 2u);
 }
 
 TEST_F(ColumnarStoreTest, TooManyTenantsAreRefused) {
@@ -167,21 +166,6 @@ TEST_F(FaultTest, DiskThatFillsUpInTheMiddleOfAWriteLosesNothing) {
 }
 TEST_F(FaultTest, TornAppendAndAPowerCutLoseNothing) {
   ForEveryCall({.tear_append = true}, true);
-}
-
-TEST_F(FaultTest, FullDiskRefusesWritesAnswersQueriesAndHeals) {
-  ASSERT_TRUE(Open());
-  ASSERT_TRUE(Write(Batch(1)));
-  store_.reset();
-  faulty_.InjectFault({.at_call = faulty_.mutating_calls() + 1,
-                       .code = Code::kResourceExhausted,
-                       .all_afterwards = true});
-  ASSERT_TRUE(Open());
-  EXPECT_EQ(Write(Batch(2)).error().code, Code::kResourceExhausted);
-  EXPECT_EQ(Stored(), Described({Batch(1)}));
-  faulty_.ClearFault();
-  EXPECT_TRUE(Write(Batch(2)));
-  EXPECT_EQ(Stored(), Described({Batch(1), Batch(2)}));
 }
 
 // What ThreadSanitizer watches.

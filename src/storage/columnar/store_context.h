@@ -25,6 +25,9 @@ struct StoreCounters {
   std::atomic<uint64_t> parts_dropped_by_disk{0};
   std::atomic<uint64_t> part_bytes_dropped{0};
   std::atomic<uint64_t> flushed_bytes{0};  // of part files
+  std::atomic<uint64_t> scrub_rounds{0};
+  std::atomic<uint64_t> scrubbed_parts{0};
+  std::atomic<uint64_t> scrubbed_bytes{0};
   std::atomic<uint64_t> merges{0};
   std::atomic<uint64_t> merge_failures{0};
   std::atomic<uint64_t> merged_parts{0};  // that merges replaced

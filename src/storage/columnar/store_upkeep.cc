@@ -22,18 +22,19 @@ void StoreUpkeep::Stop() {
 }
 
 void StoreUpkeep::RunJob() {
-  MergeOnce();
+  const TenantList tenants = list_();
+  MergeOnce(tenants);
+  if (!merge_pacer_.stop_token().stop_requested()) scrubber_.Step(tenants);
   MutexLock lock(mu_);
   running_ = false;
   idle_.NotifyAll();
 }
 
 // The first tenant with something to merge, in turn.
-void StoreUpkeep::MergeOnce() {
+void StoreUpkeep::MergeOnce(const TenantList& tenants) {
   // The disk does not keep up with what comes in: that goes first, and the
   // memory is needed for it.
   if (context_.counters.head_bytes > context_.options.head_max_bytes) return;
-  const Tenants tenants = list_();
   for (size_t i = 0; i < tenants.size(); ++i) {
     if (merge_pacer_.stop_token().stop_requested()) return;
     const Result<bool> merged =

@@ -13,6 +13,18 @@
 #include "storage/columnar/wal_format.h"
 
 namespace khtrace::storage::columnar {
+namespace {
+
+// How long a head that is old waits for a pause. Larger: fewer traces are cut
+// through, a longer log.
+constexpr std::chrono::minutes kPatience{1};
+
+// A flush that failed is tried again after this long. Smaller: sooner out of
+// trouble, more work for nothing while the disk stays full.
+constexpr std::chrono::seconds kFlushRetry{5};
+
+}  // namespace
+
 TenantStore::TenantStore(StoreContext& context, std::string dir)
     : context_(context),
       dir_(std::move(dir)),
@@ -99,6 +111,7 @@ void TenantStore::StartFlush() {
   bool post = false;
   {
     MutexLock lock(mu_);
+    if (context_.clock.Monotonic() < flush_after_) return;
     if (sealed_.empty()) Cut();
     post = ClaimFlush();
   }
@@ -127,6 +140,7 @@ Status TenantStore::FlushSealed() {
     {
       MutexLock lock(mu_);
       if (!status || sealed_.empty()) {
+        if (!status) flush_after_ = context_.clock.Monotonic() + kFlushRetry;
         flushing_ = false;
         flushed_.NotifyAll();
         return status;
@@ -172,14 +186,21 @@ Status TenantStore::FlushOne(const Sealed& sealed) {
   return {};
 }
 
+// Old, and in a pause if there is one (docs/adr/0009-heads-are-cut-whole.md).
+bool TenantStore::IsRipe(const HeadGeneration& head) const {
+  const StoreOptions& options = context_.options;
+  const auto now = context_.clock.Monotonic();
+  const auto overdue = now - head.born() - options.head_max_age;
+  return head.size() > 0 && overdue.count() >= 0 &&
+         (overdue >= kPatience || now - head.touched() >= options.trace_idle);
+}
+
 void TenantStore::RunMaintenance() {
   if (context_.options.wal.sync == WalSync::kInterval) wal_->Sync();
   bool flush = false;
   {
     MutexLock lock(mu_);
-    const auto age = context_.clock.Monotonic() - active_->born();
-    flush = !sealed_.empty() ||
-            (active_->size() > 0 && age >= context_.options.head_max_age);
+    flush = !sealed_.empty() || IsRipe(*active_);
   }
   if (flush) StartFlush();
   DropParts();

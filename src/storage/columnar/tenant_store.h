@@ -59,7 +59,7 @@ class TenantStore {
   // Cuts a head that is old, tries flushes again that failed, syncs the log
   // in interval mode, and drops parts by retention.
   void RunMaintenance() KHTRACE_EXCLUDES(mu_);
-  // Starts to flush, whatever the head's size.
+  // Starts to flush, whatever the head's size, unless a flush just failed.
   void StartFlush() KHTRACE_EXCLUDES(mu_);
   uint64_t active_bytes() const KHTRACE_EXCLUDES(mu_);
 
@@ -94,6 +94,7 @@ class TenantStore {
   uint64_t FlushedSequence() const;
 
   void Insert(HeadBatch batch, uint64_t sequence) KHTRACE_EXCLUDES(mu_);
+  bool IsRipe(const HeadGeneration& head) const KHTRACE_REQUIRES(mu_);
   void Cut() KHTRACE_REQUIRES(mu_);
   // Becomes the one that flushes. False: somebody else is, or nothing to do.
   bool ClaimFlush() KHTRACE_REQUIRES(mu_);
@@ -132,6 +133,7 @@ class TenantStore {
   std::shared_ptr<HeadGeneration> active_ KHTRACE_GUARDED_BY(mu_);
   uint64_t last_sequence_ KHTRACE_GUARDED_BY(mu_) = 0;  // in a head or part
   bool flushing_ KHTRACE_GUARDED_BY(mu_) = false;
+  std::chrono::nanoseconds flush_after_ KHTRACE_GUARDED_BY(mu_){0};
   PartList claimed_ KHTRACE_GUARDED_BY(mu_);  // by the merge that runs
   std::set<std::string> merge_barred_ KHTRACE_GUARDED_BY(mu_);  // too large
   std::chrono::nanoseconds merge_after_ KHTRACE_GUARDED_BY(mu_){0};
