@@ -38,6 +38,7 @@ class DiskRoom {
   void TellOfOthers(bool others_fill_it) KHTRACE_REQUIRES(mu_);
 
   StoreContext& context_;
+  // Held through Make, files included: only maintenance calls it.
   Mutex mu_;
   std::vector<Going> going_ KHTRACE_GUARDED_BY(mu_);
   bool told_ KHTRACE_GUARDED_BY(mu_) = false;

@@ -21,9 +21,10 @@ struct MergeOptions {
   // Parts that do not make half of `max_spans` are merged once there are so
   // many. Smaller: fewer files, smaller ones. 2 at least.
   uint32_t min_parts = 16;
-  // Of the spans that a merge holds in memory; what it builds from them comes
-  // to half as much again. A merge that meets the limit takes fewer parts.
-  uint64_t max_memory_bytes = 256 << 20;
+  // Of the spans that a merge holds in memory, some 300 bytes each; what it
+  // builds from them comes to not quite half as much again. A merge that meets
+  // the limit takes fewer parts.
+  uint64_t max_memory_bytes = 192 << 20;
   // Read and written, together. Smaller: a merge takes longer and is felt
   // less. 0: no limit.
   uint64_t bytes_per_second = 32 << 20;
