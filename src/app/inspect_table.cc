@@ -62,9 +62,21 @@ class DirectoryTable {
         Plural(tenant.part_spans, "span"), FormatByteSize(tenant.part_bytes),
         BytesPerSpan(tenant.part_bytes, tenant.part_spans), tenant.parts.size(),
         Plural(tenant.wal_spans, "span"), FormatByteSize(tenant.wal_bytes));
+    Leftovers(tenant.leftovers);
     if (tenant.parts.empty()) return;
     Parts(tenant.parts);
     Columns(tenant);
+  }
+
+  void Leftovers(const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    out_ +=
+        fmt::format("  {} half-written or replaced, deleted by the next start:",
+                    Plural(names.size(), "file"));
+    for (const std::string& name : names) {
+      out_ += ' ' + Printable(terminal_, name);
+    }
+    out_ += '\n';
   }
 
   void Parts(const std::vector<PartReport>& parts) {

@@ -27,6 +27,7 @@ TEST(InspectTable, AddsColumnsUpOverPartsLargestFirst) {
   tenant.tenant = "default";
   tenant.parts = {part, part};
   tenant.parts.emplace_back().error = "not a part";
+  tenant.leftovers = {"000002.part.tmp"};
   tenant.part_spans = 2000;
   tenant.part_bytes = 64'000;
   const std::string text = RenderDirectory(report, {kPlain});
@@ -34,6 +35,8 @@ TEST(InspectTable, AddsColumnsUpOverPartsLargestFirst) {
   EXPECT_THAT(text, HasSubstr("32.0 bytes a span, 3 files"));
   EXPECT_THAT(text, HasSubstr("000001.part"));
   EXPECT_THAT(text, HasSubstr("not a part"));
+  EXPECT_THAT(text, HasSubstr("1 file half-written or replaced"));
+  EXPECT_THAT(text, HasSubstr("000002.part.tmp"));
   const size_t duration = text.find("duration  ");
   const size_t name = text.find("name  ");
   ASSERT_NE(duration, std::string::npos);

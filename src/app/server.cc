@@ -2,6 +2,8 @@
 #include "app/server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <list>
@@ -34,6 +36,15 @@ namespace {
 // How long running requests may go on after SIGTERM.
 constexpr std::chrono::seconds kStopPatience{10};
 
+// How much less the calling thread matters than others, as nice(1) counts:
+// 0 is as much, 19 the least.
+constexpr int kUpkeepNiceness = 10;
+
+// On Linux a thread has a niceness of its own. Best effort.
+void YieldToOtherThreads() {
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kUpkeepNiceness);
+}
+
 // A router on a port of its own, behind the tokens of auth.bearer_tokens.
 struct Door {
   std::string name;
@@ -48,7 +59,9 @@ class ServerImpl : public Server {
         io_(static_cast<int>(config.io_threads)),
         cpu_("cpu", static_cast<int>(config.cpu_threads)),
         commit_("wal", 1),
-        background_("background", 1) {
+        background_("background", 1),
+        upkeep_("upkeep", 1) {
+    upkeep_.Post([] { YieldToOtherThreads(); });
     if (!config.api_tokens.empty()) auth_.emplace(config.api_tokens);
   }
   ~ServerImpl() override { (void)Stop(); }
@@ -104,9 +117,10 @@ class ServerImpl : public Server {
       store_ = std::make_unique<storage::memory::MemoryStore>();
       return {};
     }
-    ASSIGN_OR_RETURN(auto store, storage::columnar::ColumnarStore::Open(
-                                     config_.columnar, Fs::Real(),
-                                     Clock::System(), {commit_, background_}));
+    ASSIGN_OR_RETURN(auto store,
+                     storage::columnar::ColumnarStore::Open(
+                         config_.columnar, Fs::Real(), Clock::System(),
+                         {commit_, background_, upkeep_}));
     AddStoreMetrics(*store, registry_);
     store_ = std::move(store);
     return {};
@@ -218,6 +232,7 @@ class ServerImpl : public Server {
   ThreadPool cpu_;
   ThreadPool commit_;
   ThreadPool background_;
+  ThreadPool upkeep_;
   std::unique_ptr<storage::TraceStore> store_;
   std::unique_ptr<api::ApiContext> api_;
   std::unique_ptr<pipeline::StoreExporter> exporter_;

@@ -136,6 +136,23 @@ void SectionReader::Int(std::string_view key, int64_t min, int64_t max,
   *field = *value;
 }
 
+void SectionReader::Fraction(std::string_view key, double* field,
+                             std::string_view help) {
+  const std::string* text =
+      TakeScalar(key, "fraction", fmt::format("{}", *field), help);
+  if (text == nullptr) return;
+  double value = 0;
+  const auto [end, error] =
+      std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc() || end != text->data() + text->size() ||
+      !(value >= 0 && value <= 1)) {
+    Fail(*node_->Find(key), key,
+         fmt::format("'{}' is not a number from 0 to 1", *text));
+    return;
+  }
+  *field = value;
+}
+
 void SectionReader::Bytes(std::string_view key, uint64_t min, uint64_t* field,
                           std::string_view help) {
   const std::string* text =

@@ -53,6 +53,8 @@ class SectionReader {
   void Bool(std::string_view key, bool* field, std::string_view help);
   void Int(std::string_view key, int64_t min, int64_t max, int64_t* field,
            std::string_view help);
+  // A number from 0 to 1.
+  void Fraction(std::string_view key, double* field, std::string_view help);
   void Bytes(std::string_view key, uint64_t min, uint64_t* field,
              std::string_view help);  // "64MiB"
   void Duration(std::string_view key, std::chrono::nanoseconds min,

@@ -42,6 +42,9 @@ void ReadHead(SectionReader section, StoreOptions* store) {
                 "tenants together are held to twice this");
   ReadDuration(section, "max_age", &store->head_max_age,
                "or at this age, whatever comes first");
+  ReadDuration(section, "trace_idle", &store->trace_idle,
+               "An old head waits up to a minute for a pause of this length, "
+               "so that traces stay whole");
   section.Finish();
 }
 
@@ -51,6 +54,36 @@ void ReadRetention(SectionReader section, StoreOptions* store) {
                "never");
   section.Bytes("max_bytes", 0, &store->retention_max_bytes,
                 "Of a tenant's parts; beyond it the oldest goes; 0 = no limit");
+  section.Fraction("max_disk_fill", &store->retention_max_disk_fill,
+                   "Share of the disk that may be filled; beyond it the "
+                   "oldest part goes; 0 = no limit");
+  section.Finish();
+}
+
+void ReadScrub(SectionReader section, StoreOptions* store) {
+  section.Bytes("bytes_per_second", 0, &store->scrub_bytes_per_second,
+                "Read to check the parts' checksums; 0 = never");
+  ReadDuration(section, "interval", &store->scrub_interval,
+               "Every part is checked once in it");
+  section.Finish();
+}
+
+void ReadMerge(SectionReader section, StoreOptions* store) {
+  storage::columnar::MergeOptions& merge = store->merge;
+  auto spans = static_cast<int64_t>(merge.max_spans);
+  section.Int("max_spans", 0, 16'000'000, &spans,
+              "Small parts are merged into parts of so many spans at most; 0 = "
+              "never");
+  merge.max_spans = static_cast<uint64_t>(spans);
+  auto parts = static_cast<int64_t>(merge.min_parts);
+  section.Int("min_parts", 2, 1000, &parts,
+              "So many are merged even if they make no large part");
+  merge.min_parts = static_cast<uint32_t>(parts);
+  section.Bytes("max_memory", 16 * kMiB, &merge.max_memory_bytes,
+                "Of the spans that a merge holds; it takes fewer parts over "
+                "it");
+  section.Bytes("bytes_per_second", 0, &merge.bytes_per_second,
+                "What a merge reads and writes; 0 = no limit");
   section.Finish();
 }
 
@@ -66,7 +99,9 @@ void ReadStorage(SectionReader section, ServerConfig* config) {
   StoreOptions& store = config->columnar;
   ReadWal(section.Section("wal"), &store);
   ReadHead(section.Section("head"), &store);
+  ReadMerge(section.Section("merge"), &store);
   ReadRetention(section.Section("retention"), &store);
+  ReadScrub(section.Section("scrub"), &store);
   auto tenants = static_cast<int64_t>(store.max_tenants);
   section.Int("max_tenants", 1, 100'000, &tenants,
               "Tenants in the data directory; one more is refused");

@@ -51,8 +51,8 @@ class BackupTest : public testing::Test {
   std::unique_ptr<ColumnarStore> Open(const std::string& dir) {
     StoreOptions options = options_;
     options.data_dir = dir;
-    auto store =
-        ColumnarStore::Open(options, Fs::Real(), clock_, {inline_, inline_});
+    auto store = ColumnarStore::Open(options, Fs::Real(), clock_,
+                                     {inline_, inline_, inline_});
     EXPECT_TRUE(store) << store.error().message;
     return store ? *std::move(store) : nullptr;
   }

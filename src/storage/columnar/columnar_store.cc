@@ -67,8 +67,9 @@ void ColumnarStore::StartBackground() {
 }
 
 void ColumnarStore::RunMaintenance() {
+  const TenantList tenants = AllTenants();
   TenantPtr largest;
-  for (const TenantPtr& tenant : AllTenants()) {
+  for (const TenantPtr& tenant : tenants) {
     tenant->RunMaintenance();
     if (!largest || tenant->active_bytes() > largest->active_bytes()) {
       largest = tenant;
@@ -79,6 +80,8 @@ void ColumnarStore::RunMaintenance() {
       context_.counters.head_bytes >= context_.options.head_max_bytes) {
     largest->StartFlush();
   }
+  disk_room_.Make(tenants);
+  upkeep_.Tick();
 }
 
 ColumnarStore::TenantPtr ColumnarStore::Find(const std::string& tenant) const {
@@ -136,7 +139,7 @@ Result<TenantView> ColumnarStore::ViewOf(const RequestContext& context) {
   RETURN_IF_ERROR(ValidateTenant(context.tenant));
   RETURN_IF_ERROR(context.Check());
   if (const TenantPtr tenant = Find(context.tenant)) return tenant->View();
-  return TenantView{std::make_shared<const PartList>(), {}};
+  return TenantView{std::make_shared<const PartList>(), {}, nullptr};
 }
 
 Result<model::SpanBatchPtr> ColumnarStore::GetTrace(
@@ -200,6 +203,7 @@ Status ColumnarStore::Close() {
     closed_ = true;
   }
   background_.reset();
+  upkeep_.Stop();
   Status status;
   for (const TenantPtr& tenant : AllTenants()) {
     Status closed = tenant->Close();

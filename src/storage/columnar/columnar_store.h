@@ -10,6 +10,7 @@
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "storage/columnar/store_context.h"
+#include "storage/columnar/store_upkeep.h"
 #include "storage/columnar/tenant_store.h"
 #include "storage/trace_store.h"
 
@@ -57,16 +58,20 @@ class ColumnarStore : public TraceStore {
 
   // Moves every tenant's spans from memory to parts and waits.
   Status Flush();
-  // What the background thread does, once. Quick: flushes are only started.
+  // What the background thread does, once. Quick: flushes, merges and checks
+  // are only started.
   void RunMaintenance();
   const StoreCounters& counters() const { return context_.counters; }
+  const DamageLog& damage() const { return context_.damage; }
 
  private:
   using TenantPtr = std::shared_ptr<TenantStore>;
 
   ColumnarStore(const StoreOptions& options, Fs& fs, const Clock& clock,
                 const StoreExecutors& executors)
-      : context_{options, fs, clock, executors, {}} {}
+      : context_{options, fs, clock, executors, {}, {}},
+        disk_room_(context_),
+        upkeep_(context_, [this] { return AllTenants(); }) {}
   Status Recover();
   void StartBackground();
   Result<TenantPtr> ForWriting(const std::string& tenant);
@@ -85,6 +90,8 @@ class ColumnarStore : public TraceStore {
   std::map<std::string, TenantPtr> tenants_ KHTRACE_GUARDED_BY(mu_);
   bool closed_ KHTRACE_GUARDED_BY(mu_) = false;
 
+  DiskRoom disk_room_;
+  StoreUpkeep upkeep_;
   std::optional<PeriodicThread> background_;
 };
 

@@ -7,14 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <future>
-#include <map>
-#include <set>
+#include <atomic>
 #include <thread>
 
-#include "base/faulty_fs.h"
-#include "base/temp_dir.h"
-#include "model/testing.h"
+#include "storage/columnar/columnar_store_testing.h"
 #include "storage/columnar/data_directory.h"
 #include "storage/columnar/wal_format.h"
 
@@ -24,70 +20,6 @@ namespace {
 using model::SpanBatchPtr;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const UnixNanos kNow = model::RandomBatchOptions().start;
-
-SpanBatchPtr Batch(uint64_t seed, uint32_t spans = 6) {
-  return std::make_shared<const model::SpanBatch>(model::RandomBatchForTesting(
-      seed, {.span_count = spans, .trace_count = 4}));
-}
-
-class ColumnarStoreTest : public testing::Test {
- protected:
-  ColumnarStoreTest() {
-    options_.data_dir = dir_.File("data");
-    options_.background_thread = false;
-  }
-
-  Status Open() {
-    auto store =
-        ColumnarStore::Open(options_, *fs_, clock_, {inline_, inline_});
-    if (!store) return std::move(store).error();
-    store_ = *std::move(store);
-    return {};
-  }
-  Status Write(const SpanBatchPtr& batch, const std::string& tenant = "t") {
-    std::promise<Status> answer;
-    RequestContext context;
-    context.tenant = tenant;
-    store_->Write(context, batch,
-                  [&](Status status) { answer.set_value(std::move(status)); });
-    return answer.get_future().get();
-  }
-  // Every stored span of tenant "t", described; duplicates would show.
-  std::multiset<std::string> Stored() {
-    RequestContext context;
-    context.tenant = "t";
-    std::multiset<std::string> spans;
-    auto found = store_->FindTraces(context, {.limit = 100000});
-    if (!found) return {found.error().message};
-    for (const TraceMatch& match : found->matches) {
-      auto trace = store_->GetTrace(context, match.trace_id);
-      if (!trace) return {trace.error().message};
-      for (model::RowIndex row = 0; row < (*trace)->row_count(); ++row) {
-        spans.insert(DescribeSpan(**trace, row));
-      }
-    }
-    return spans;
-  }
-  static std::multiset<std::string> Described(
-      const std::vector<SpanBatchPtr>& batches) {
-    std::multiset<std::string> spans;
-    for (const SpanBatchPtr& batch : batches) {
-      for (model::RowIndex row = 0; row < batch->row_count(); ++row) {
-        spans.insert(DescribeSpan(*batch, row));
-      }
-    }
-    return spans;
-  }
-
-  TempDirForTesting dir_;
-  Fs* fs_ = &Fs::Real();
-  FakeClock clock_{kNow};
-  InlineExecutor inline_;
-  StoreOptions options_;
-  std::unique_ptr<ColumnarStore> store_;
-};
 
 TEST_F(ColumnarStoreTest, CrashWithoutCloseLosesNothing) {
   ASSERT_TRUE(Open());
@@ -139,29 +71,28 @@ TEST_F(ColumnarStoreTest, OldHeadIsFlushedByMaintenance) {
   EXPECT_EQ(store_->counters().flushes, 1u);
 }
 
-TEST_F(ColumnarStoreTest, RetentionDropsPartsByAge) {
+TEST_F(ColumnarStoreTest, OldHeadWaitsForAPauseButNotForLong) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Write(Batch(1)));
-  ASSERT_TRUE(store_->Flush());
-  store_->RunMaintenance();
-  EXPECT_EQ(Stored(), Described({Batch(1)}));
-  clock_.Advance(options_.retention + std::chrono::minutes(2));
-  store_->RunMaintenance();
-  EXPECT_THAT(Stored(), IsEmpty());
-  EXPECT_EQ(store_->counters().parts_dropped, 1u);
+  clock_.Advance(options_.head_max_age - std::chrono::seconds(5));
   ASSERT_TRUE(Write(Batch(2)));
-  store_.reset();
-  ASSERT_TRUE(Open());
-  EXPECT_EQ(Stored(), Described({Batch(2)}));
-}
-
-TEST_F(ColumnarStoreTest, RetentionByBytesDropsTheOldestPart) {
-  options_.retention_max_bytes = 1;
-  ASSERT_TRUE(Open());
-  ASSERT_TRUE(Write(Batch(1)));
-  ASSERT_TRUE(store_->Flush());
+  clock_.Advance(std::chrono::seconds(9));
   store_->RunMaintenance();
-  EXPECT_THAT(Stored(), IsEmpty());
+  EXPECT_EQ(store_->counters().flushes, 0u);
+  clock_.Advance(std::chrono::seconds(1));
+  store_->RunMaintenance();
+  EXPECT_EQ(store_->counters().flushes, 1u);
+
+  ASSERT_TRUE(Write(Batch(3)));
+  clock_.Advance(options_.head_max_age);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(Write(Batch(4)));  // a trace that does not end
+    store_->RunMaintenance();
+    EXPECT_EQ(store_->counters().flushes, 1u);
+    clock_.Advance(std::chrono::seconds(5));
+  }
+  store_->RunMaintenance();
+  EXPECT_EQ(store_->counters().flushes, 2u);
 }
 
 TEST_F(ColumnarStoreTest, TooManyTenantsAreRefused) {
@@ -221,113 +152,6 @@ TEST_F(ColumnarStoreTest, VerifyNamesAFlippedByte) {
   EXPECT_EQ(report->damage[0].file, part);
 }
 
-// A small life of a store: writes, a flush, more writes, retention, a close.
-// Which batches were acknowledged is written down as it happens.
-class FaultTest : public ColumnarStoreTest {
- protected:
-  FaultTest() { fs_ = &faulty_; }
-  ~FaultTest() override { store_.reset(); }  // before its file system
-
-  void Live() {
-    if (!Open()) return;
-    Send(1);
-    Send(2);
-    (void)store_->Flush();
-    Send(3);
-    store_->RunMaintenance();
-    Send(4);
-    Send(5);
-    (void)store_->Flush();
-    Send(6);
-  }
-  void Send(uint64_t seed) {
-    if (Write(Batch(seed))) {
-      acknowledged_.push_back(Batch(seed));
-    } else {
-      // A sender tries again, once.
-      if (Write(Batch(seed))) acknowledged_.push_back(Batch(seed));
-    }
-    sent_.push_back(Batch(seed));
-  }
-  // Acknowledged spans are there exactly once; what is more was at least
-  // sent, and is not there twice.
-  void ExpectKept() {
-    const auto stored = Stored();
-    const auto sent = Described(sent_);
-    for (const std::string& span : Described(acknowledged_)) {
-      ASSERT_EQ(stored.count(span), 1u) << span;
-    }
-    for (const std::string& span : stored) {
-      ASSERT_EQ(stored.count(span), 1u) << span;
-      ASSERT_EQ(sent.count(span), 1u) << span;
-    }
-  }
-  uint64_t CallsOfAWholeLife() {
-    FaultyFs fs(Fs::Real());
-    fs_ = &fs;
-    options_.data_dir = dir_.File("dry-run");
-    Live();
-    EXPECT_EQ(acknowledged_.size(), 6u);
-    (void)store_->Close();
-    store_.reset();
-    const uint64_t calls = fs.mutating_calls();
-    acknowledged_.clear();
-    sent_.clear();
-    fs_ = &faulty_;
-    return calls;
-  }
-  // One life with `fault`, then a power cut or a kill, then another life.
-  void LiveThrough(const Fault& fault, bool power_cut) {
-    options_.data_dir =
-        dir_.File("run" + std::to_string(fault.at_call) +
-                  (fault.all_afterwards ? "a" : "") +
-                  (fault.tear_append ? "t" : "") + (power_cut ? "p" : ""));
-    acknowledged_.clear();
-    sent_.clear();
-    Fault relative = fault;
-    relative.at_call += faulty_.mutating_calls();
-    faulty_.InjectFault(relative);
-    Live();
-    if (store_) ExpectKept();
-    if (HasFatalFailure()) return;
-    Kill();
-    if (power_cut) {
-      ASSERT_TRUE(faulty_.DropUnsynced());
-    }
-    faulty_.ClearFault();
-    const Status opened = Open();
-    ASSERT_TRUE(opened) << opened.error().message;
-    EXPECT_EQ(store_->counters().wal_damage, 0u);
-    ExpectKept();
-    if (HasFatalFailure()) return;
-    Send(7);
-    store_.reset();
-    ASSERT_TRUE(Open());
-    ExpectKept();
-    store_.reset();
-  }
-  // What the store's destructor would still write does not reach the disk.
-  void Kill() {
-    faulty_.InjectFault(
-        {.at_call = faulty_.mutating_calls() + 1, .all_afterwards = true});
-    store_.reset();
-  }
-  void ForEveryCall(Fault fault, bool power_cut) {
-    const uint64_t calls = CallsOfAWholeLife();
-    ASSERT_GT(calls, 20u);
-    for (uint64_t n = 1; n <= calls; ++n) {
-      SCOPED_TRACE(testing::Message() << "fault at call " << n);
-      fault.at_call = n;
-      LiveThrough(fault, power_cut);
-      if (HasFatalFailure()) return;
-    }
-  }
-
-  FaultyFs faulty_{Fs::Real()};
-  std::vector<SpanBatchPtr> acknowledged_;
-  std::vector<SpanBatchPtr> sent_;
-};
-
 TEST_F(FaultTest, AnyOneFailedCallLosesNothing) { ForEveryCall({}, false); }
 TEST_F(FaultTest, AnyOneFailedCallAndAPowerCutLoseNothing) {
   ForEveryCall({}, true);
@@ -345,59 +169,102 @@ TEST_F(FaultTest, TornAppendAndAPowerCutLoseNothing) {
   ForEveryCall({.tear_append = true}, true);
 }
 
-TEST_F(FaultTest, FullDiskRefusesWritesAnswersQueriesAndHeals) {
-  ASSERT_TRUE(Open());
-  ASSERT_TRUE(Write(Batch(1)));
-  store_.reset();
-  faulty_.InjectFault({.at_call = faulty_.mutating_calls() + 1,
-                       .code = Code::kResourceExhausted,
-                       .all_afterwards = true});
-  ASSERT_TRUE(Open());
-  EXPECT_EQ(Write(Batch(2)).error().code, Code::kResourceExhausted);
-  EXPECT_EQ(Stored(), Described({Batch(1)}));
-  faulty_.ClearFault();
-  EXPECT_TRUE(Write(Batch(2)));
-  EXPECT_EQ(Stored(), Described({Batch(1), Batch(2)}));
-}
+// What ThreadSanitizer watches.
+class ConcurrencyTest : public ColumnarStoreTest {
+ protected:
+  static constexpr uint64_t kWriters = 2;
+  static constexpr uint64_t kBatches = 20;
 
-TEST_F(ColumnarStoreTest, ConcurrentWritesQueriesAndFlushesAgree) {
-  ThreadPool commit("commit", 1);
-  ThreadPool background("background", 1);
-  options_.wal.sync = WalSync::kNone;
-  options_.background_thread = true;
-  options_.retention = std::chrono::seconds(0);  // the real clock is later
-  auto opened = ColumnarStore::Open(options_, Fs::Real(), Clock::System(),
-                                    {commit, background});
-  ASSERT_TRUE(opened);
-  store_ = *std::move(opened);
-  constexpr uint64_t kWriters = 2;
-  constexpr uint64_t kBatches = 20;
-  std::vector<std::thread> threads;
-  for (uint64_t w = 0; w < kWriters; ++w) {
-    threads.emplace_back([this, w] {
-      for (uint64_t i = 0; i < kBatches; ++i) {
-        ASSERT_TRUE(Write(Batch(1 + w * kBatches + i)));
-      }
-    });
+  ConcurrencyTest() {
+    options_.wal.sync = WalSync::kNone;
+    options_.background_thread = true;
+    options_.retention = std::chrono::seconds(0);  // the real clock is later
+    options_.merge.min_parts = 2;
+    options_.merge.bytes_per_second = 0;
   }
-  threads.emplace_back([this] {
-    for (int i = 0; i < 5; ++i) ASSERT_TRUE(store_->Flush());
-  });
-  threads.emplace_back([this] {
-    for (int i = 0; i < 5; ++i) {
-      for (const std::string& span : Stored()) {
-        ASSERT_THAT(span, testing::StartsWith("span "));
-      }
+  ~ConcurrencyTest() override { store_.reset(); }
+
+  // Writes, flushes, queries and maintenance at once, until all is written.
+  void RunEverything() {
+    auto opened = ColumnarStore::Open(options_, Fs::Real(), Clock::System(),
+                                      {commit_, background_, upkeep_});
+    ASSERT_TRUE(opened);
+    store_ = *std::move(opened);
+    std::atomic<uint64_t> writers{kWriters};
+    std::vector<std::thread> threads;
+    for (uint64_t w = 0; w < kWriters; ++w) {
+      threads.emplace_back([this, w, &writers] {
+        for (uint64_t i = 0; i < kBatches; ++i) {
+          EXPECT_TRUE(Write(Batch(1 + w * kBatches + i)));
+          if (i % 4 != 3) continue;
+          EXPECT_TRUE(store_->Flush());
+        }
+        --writers;
+      });
     }
-  });
-  for (std::thread& thread : threads) thread.join();
+    threads.emplace_back([this, &writers] {
+      do {
+        store_->RunMaintenance();
+        std::this_thread::yield();
+      } while (writers > 0);
+    });
+    threads.emplace_back([this, &writers] {
+      RequestContext context;
+      context.tenant = "t";
+      do {
+        AskForSpans();
+        EXPECT_TRUE(store_->Services(context));
+        EXPECT_TRUE(store_->Dependencies(context, {}, UnixNanos::Max()));
+        EXPECT_TRUE(store_->Stats(context));
+      } while (writers > 0);
+    });
+    for (std::thread& thread : threads) thread.join();
+  }
+  virtual void AskForSpans() {
+    for (const std::string& span : Stored()) {
+      ASSERT_THAT(span, testing::StartsWith("span "));
+    }
+  }
+
+  ThreadPool commit_{"commit", 1};
+  ThreadPool background_{"background", 1};
+  ThreadPool upkeep_{"upkeep", 1};
+};
+
+TEST_F(ConcurrencyTest, WritesQueriesFlushesAndMergesAgree) {
+  RunEverything();
+  // On a slow machine the first merge may still be waiting for a thread.
+  for (int i = 0; i < 10'000 && store_->counters().merges == 0; ++i) {
+    store_->RunMaintenance();
+    std::this_thread::yield();
+  }
   std::vector<SpanBatchPtr> sent;
   for (uint64_t seed = 1; seed <= kWriters * kBatches; ++seed) {
     sent.push_back(Batch(seed));
   }
   EXPECT_EQ(Stored(), Described(sent));
   EXPECT_TRUE(store_->Close());
-  store_.reset();
+  EXPECT_GT(store_->counters().merges, 0u);
+  EXPECT_EQ(store_->counters().merge_failures, 0u);
+}
+
+// A trace may go between being found and being read.
+class ConcurrentRetentionTest : public ConcurrencyTest {
+ protected:
+  void AskForSpans() override {
+    RequestContext context;
+    context.tenant = "t";
+    ASSERT_TRUE(store_->FindTraces(context, {.limit = 1000}));
+  }
+};
+
+TEST_F(ConcurrentRetentionTest, RetentionBesidesDisturbsNobody) {
+  options_.retention_max_bytes = 20'000;
+  RunEverything();
+  EXPECT_TRUE(store_->Close());
+  EXPECT_GT(store_->counters().parts_dropped_by_bytes, 0u);
+  EXPECT_EQ(store_->counters().flush_failures, 0u);
+  EXPECT_EQ(store_->counters().merge_failures, 0u);
 }
 
 }  // namespace

@@ -5,16 +5,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "base/request_context.h"
+#include "storage/columnar/part_name.h"
 
 namespace khtrace::storage::columnar {
 namespace {
 
 constexpr std::string_view kFormatPrefix = "khtrace-data ";
 constexpr uint32_t kFormatVersion = 1;
-constexpr std::string_view kPartSuffix = ".part";
 
 std::string FormatFile(const std::string& dir) { return dir + "/FORMAT"; }
 
@@ -67,33 +68,63 @@ Result<PartReport> InspectPart(Fs& fs, const std::string& path) {
   if (part) {
     report.info = (*part)->info();
     report.columns = (*part)->Columns();
+  } else if (part.error().code == Code::kNotFound) {
+    return std::move(part).error();
   } else {
     report.error = part.error().message;
   }
   return report;
 }
 
-Result<std::vector<std::string>> PartFiles(Fs& fs, const std::string& dir) {
+// Paths of files in parts/ whose names end with `suffix`, sorted.
+Result<std::vector<std::string>> PartFiles(Fs& fs, const std::string& dir,
+                                           std::string_view suffix) {
   ASSIGN_OR_RETURN(std::vector<std::string> names, fs.List(dir + "/parts"));
-  std::erase_if(names, [](const std::string& name) {
-    return !name.ends_with(kPartSuffix);
-  });
+  std::erase_if(
+      names, [&](const std::string& name) { return !name.ends_with(suffix); });
   for (std::string& name : names) name.insert(0, dir + "/parts/");
   return names;
+}
+
+// Moves the parts that others replace to the leftovers.
+void SortOutReplaced(TenantReport* report) {
+  std::set<std::string> replaced;
+  for (const PartReport& part : report->parts) {
+    const std::vector<std::string>& names = part.info.meta.replaces;
+    replaced.insert(names.begin(), names.end());
+  }
+  std::erase_if(report->parts, [&](const PartReport& part) {
+    std::string name(FileNameOf(part.path));
+    if (!part.error.empty() || !replaced.contains(name)) return false;
+    report->leftovers.push_back(std::move(name));
+    return true;
+  });
 }
 
 Result<TenantReport> InspectTenant(Fs& fs, const std::string& dir,
                                    const std::string& tenant) {
   TenantReport report;
   report.tenant = tenant;
-  ASSIGN_OR_RETURN(const std::vector<std::string> files, PartFiles(fs, dir));
-  uint64_t flushed = 0;
+  ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                   PartFiles(fs, dir, kPartSuffix));
   for (const std::string& file : files) {
-    ASSIGN_OR_RETURN(PartReport part, InspectPart(fs, file));
+    Result<PartReport> part = InspectPart(fs, file);
+    // A running server may merge it away meanwhile.
+    if (!part && part.error().code == Code::kNotFound) continue;
+    if (!part) return std::move(part).error();
+    report.parts.push_back(*std::move(part));
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> half_written,
+                   PartFiles(fs, dir, kTemporarySuffix));
+  for (const std::string& file : half_written) {
+    report.leftovers.emplace_back(FileNameOf(file));
+  }
+  SortOutReplaced(&report);
+  uint64_t flushed = 0;
+  for (const PartReport& part : report.parts) {
     report.part_spans += part.info.span_count;
     report.part_bytes += part.info.file_bytes;
     flushed = std::max(flushed, part.info.meta.wal_end);
-    report.parts.push_back(std::move(part));
   }
   const WalVisitor count = [&](uint64_t, model::SpanBatchPtr batch) -> Status {
     report.wal_spans += batch->row_count();
@@ -108,6 +139,8 @@ Result<TenantReport> InspectTenant(Fs& fs, const std::string& dir,
 
 Status VerifyPart(Fs& fs, const std::string& path, VerifyReport* report) {
   auto part = Part::Open(fs, path);
+  // A running server may have merged or dropped it meanwhile.
+  if (!part && part.error().code == Code::kNotFound) return {};
   Status checked;
   if (part) {
     ++report->parts;
@@ -192,7 +225,8 @@ Result<VerifyReport> VerifyDirectory(Fs& fs, const std::string& dir) {
   VerifyReport report;
   for (const std::string& tenant : tenants) {
     const std::string path = TenantsDir(dir) + "/" + tenant;
-    ASSIGN_OR_RETURN(const std::vector<std::string> files, PartFiles(fs, path));
+    ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                     PartFiles(fs, path, kPartSuffix));
     for (const std::string& file : files) {
       RETURN_IF_ERROR(VerifyPart(fs, file, &report));
     }

@@ -40,6 +40,9 @@ struct PartReport {
 struct TenantReport {
   std::string tenant;
   std::vector<PartReport> parts;
+  // Names of files that the next start deletes: half-written parts, and
+  // parts that a merged one replaced. No figure below counts them.
+  std::vector<std::string> leftovers;
   WalReplay wal;  // segments and damage
   uint64_t part_spans = 0;
   uint64_t part_bytes = 0;

@@ -46,6 +46,7 @@ HeadBatch::HeadBatch(model::SpanBatchPtr of)
 
 void HeadGeneration::Append(HeadBatch batch, std::chrono::nanoseconds now) {
   if (size_ == 0) born_ = now;
+  touched_ = now;
   if (size_ > 0 && size_ % kBlock == 0) {
     last_->next = std::make_unique<Block>();
     last_ = last_->next.get();

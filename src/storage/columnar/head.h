@@ -52,6 +52,8 @@ class HeadGeneration {
   uint64_t span_count() const { return span_count_; }
   // When the first batch came.
   std::chrono::nanoseconds born() const { return born_; }
+  // When the last one did.
+  std::chrono::nanoseconds touched() const { return touched_; }
 
   template <typename Visit>  // void(const HeadBatch&)
   void ForEach(size_t count, const Visit& visit) const {
@@ -71,6 +73,7 @@ class HeadGeneration {
   };
 
   std::chrono::nanoseconds born_{0};
+  std::chrono::nanoseconds touched_{0};
   Block first_;
   Block* last_ = &first_;
   size_t size_ = 0;

@@ -75,15 +75,25 @@ struct PartWriteOptions {
 // Writes all rows of `batches` as one part: sorted by trace start and trace,
 // spans by start; a span that occurs several times (same trace id, span id,
 // kind, start) once. Written to `path` + ".tmp", synced, renamed, directory
-// synced. At least one row. The errors are the file system's.
+// synced. At least one row. The errors are the file system's; after one the
+// temporary file is gone (if the disk allows), and `path` may be there whole.
 Result<PartInfo> WritePart(Fs& fs, const std::string& path,
                            std::span<const model::SpanBatchPtr> batches,
                            const PartMeta& meta,
                            const PartWriteOptions& options = {});
 
+// How far a check of a part's checksums has come.
+struct ScrubProgress {
+  size_t next_page = 0;
+  uint64_t bytes = 0;  // read
+  bool done = false;
+};
+
 // An open part. Immutable, thread-safe. Damage is found page by page: a call
 // that needs a corrupt page answers kDataLoss naming file, column and page;
-// others go on.
+// others go on. A call that collects or visits gives what is readable before
+// it answers kDataLoss: a corrupt page costs one row group, a corrupt
+// dictionary the answers that need its column.
 class Part {
  public:
   // kDataLoss: not a part, truncated, or a corrupt footer.
@@ -95,7 +105,8 @@ class Part {
   virtual const PartInfo& info() const = 0;
   virtual const std::string& path() const = 0;
 
-  // The trace's spans in this part, or nullptr.
+  // The trace's spans in this part, or nullptr. A corrupt trace index makes
+  // it slower, no more.
   virtual Result<model::SpanBatchPtr> GetTrace(
       const RequestContext& context, const model::TraceId& id) const = 0;
   // Of the spans of GetTrace(id), or nothing. Of the trace as this part has
@@ -111,14 +122,24 @@ class Part {
   virtual Status CollectServices(std::set<std::string>* services) const = 0;
   virtual Status CollectOperations(std::string_view service,
                                    std::set<Operation>* operations) const = 0;
+  // Each trace's id and the start of its first span, in the part's order.
+  virtual Status ForEachTrace(
+      const RequestContext& context,
+      const std::function<void(const model::TraceId&, UnixNanos start)>& visit)
+      const = 0;
   // All spans in the part's order, in batches of some thousand rows that end
-  // where a trace ends.
+  // where a trace ends. An error of `visit` ends it.
   virtual Status ForEachBatch(
       const RequestContext& context,
       const std::function<Status(const model::SpanBatchPtr&)>& visit) const = 0;
   // Reads every page and checks every checksum and count. Names the first
   // damage.
   virtual Status Verify() const = 0;
+  // Checks the checksums of pages from progress->next_page on, in the order of
+  // the file, until `max_bytes` or a little more were read; then those of
+  // footer and trailer. Appends every damage found.
+  virtual void Scrub(uint64_t max_bytes, ScrubProgress* progress,
+                     std::vector<Error>* damage) const = 0;
   virtual std::vector<ColumnInfo> Columns() const = 0;
 };
 

@@ -21,7 +21,8 @@ Error NotAPart(const std::string& path, std::string_view why) {
   return {Code::kDataLoss, fmt::format("{}: {}", path, why)};
 }
 
-// Finds and checks the footer's bytes.
+}  // namespace
+
 Result<std::string_view> FindFooter(const std::string& path,
                                     std::string_view bytes) {
   if (bytes.size() < kPartMagic.size() + kPartTrailerBytes) {
@@ -62,8 +63,6 @@ Result<std::string_view> FindFooter(const std::string& path,
   }
   return footer;
 }
-
-}  // namespace
 
 PartFile::PartFile(std::string path, std::shared_ptr<const MappedFile> file,
                    Footer footer)
@@ -242,52 +241,6 @@ Result<TraceIndex> PartFile::Index() const {
   Result<TraceIndex> index = TraceIndex::Open(*page, footer_.info.trace_count);
   if (!index) return std::move(index).error().With(path_);
   return index;
-}
-
-Status PartFile::VerifyChecksums() const {
-  struct Named {
-    PageRef page;
-    std::string name;
-  };
-  std::vector<Named> pages = {{footer_.trace_index, "trace index"},
-                              {footer_.shapes, "shapes"}};
-  for (const Column& column : footer_.columns) {
-    const std::string name =
-        fmt::format("column {}.{}", TableName(column.table),
-                    column.is_attribute() ? std::string_view(column.key)
-                                          : FieldName(column.field));
-    if (column.dictionary_size > 0) {
-      pages.push_back({column.dictionary, name + ", dictionary"});
-    }
-    for (size_t g = 0; g < column.chunks.size(); ++g) {
-      const Chunk& chunk = column.chunks[g];
-      const std::string where = fmt::format("{}, row group {}", name, g);
-      if (chunk.values > 0 && column.has_payload()) {
-        pages.push_back({chunk.page, where});
-      }
-      if (chunk.has_filter) pages.push_back({chunk.filter, where + ", filter"});
-    }
-  }
-  std::sort(pages.begin(), pages.end(), [](const Named& a, const Named& b) {
-    return a.page.offset < b.page.offset;
-  });
-  uint64_t end = kPartMagic.size();
-  for (const Named& named : pages) {
-    if (named.page.offset != end) {
-      return NotAPart(path_, fmt::format("pages do not meet at {}", end));
-    }
-    end += named.page.length;
-    // The disk may have changed since a reader last looked.
-    verified_[named.page.number].store(0, std::memory_order_relaxed);
-    if (Result<std::string_view> page = Page(named.page); !page) {
-      return std::move(page).error().With(path_ + ": " + named.name);
-    }
-  }
-  ASSIGN_OR_RETURN(const std::string_view footer, FindFooter(path_, bytes_));
-  if (end != static_cast<uint64_t>(footer.data() - bytes_.data())) {
-    return NotAPart(path_, "bytes between pages and footer");
-  }
-  return {};
 }
 
 }  // namespace khtrace::storage::columnar

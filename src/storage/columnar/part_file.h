@@ -32,6 +32,11 @@ struct TableShapes {
   }
 };
 
+// Checks header, trailer and footer of a part's bytes. The footer's bytes.
+// kDataLoss, kUnimplemented (a newer version).
+Result<std::string_view> FindFooter(const std::string& path,
+                                    std::string_view bytes);
+
 // A mapped part file: pages, checked against their checksum when first read,
 // and what every reader of columns needs. Errors name the file, the column
 // and the page. Immutable but for caches that fill themselves; thread-safe.
@@ -72,6 +77,9 @@ class PartFile {
 
   // Header, footer and every page: no byte of the file is left out.
   Status VerifyChecksums() const;
+  // Part::Scrub.
+  void Scrub(uint64_t max_bytes, ScrubProgress* progress,
+             std::vector<Error>* damage) const;
 
  private:
   struct DictionarySlot {
@@ -79,11 +87,25 @@ class PartFile {
     std::optional<Result<DecodedTexts>> texts;
   };
 
+  // A page and what it is.
+  struct Place {
+    PageRef page;
+    uint32_t column = kNoColumn;
+    size_t group = 0;
+    std::string_view what;  // "dictionary", …; empty: the values of a group
+  };
+
   PartFile(std::string path, std::shared_ptr<const MappedFile> file,
            Footer footer);
   // The page's bytes, if its checksum holds.
   Result<std::string_view> Page(const PageRef& page) const;
   Result<std::vector<TableShapes>> ReadShapes() const;
+  // Every page, in the order of the file.
+  std::vector<Place> Places() const;
+  // The page as the disk has it now, whatever a reader found before.
+  Status Recheck(const Place& place) const;
+  // Header, trailer and footer.
+  Status RecheckFrame() const;
 
   const std::string path_;
   const std::shared_ptr<const MappedFile> file_;

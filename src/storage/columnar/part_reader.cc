@@ -38,7 +38,15 @@ class MappedPart : public Part {
   Status ForEachBatch(const RequestContext& context,
                       const std::function<Status(const model::SpanBatchPtr&)>&
                           visit) const override;
+  Status ForEachTrace(
+      const RequestContext& context,
+      const std::function<void(const model::TraceId&, UnixNanos start)>& visit)
+      const override;
   Status Verify() const override;
+  void Scrub(uint64_t max_bytes, ScrubProgress* progress,
+             std::vector<Error>* damage) const override {
+    file_->Scrub(max_bytes, progress, damage);
+  }
   std::vector<ColumnInfo> Columns() const override;
 
  private:
@@ -55,6 +63,16 @@ class MappedPart : public Part {
   // trace's.
   Status SumBefore(ColumnField field, size_t group, uint32_t trace,
                    uint32_t* before, uint32_t* own) const;
+  // Where the trace may be: few ordinals.
+  Status FindCandidates(const model::TraceId& id,
+                        std::vector<uint32_t>* candidates) const;
+  // Calls visit(group) for each row group; what is damaged is passed over
+  // and told at the end.
+  template <typename Visit>  // Status(size_t group)
+  Status ForEachGroup(const Visit& visit) const;
+  Status CollectGroupOperations(size_t group,
+                                const std::vector<uint8_t>& wanted,
+                                std::set<Operation>* operations) const;
   Status VisitGroup(
       const RequestContext& context, size_t group,
       const std::function<Status(const model::SpanBatchPtr&)>& visit) const;
@@ -145,19 +163,58 @@ Result<std::optional<TraceRange>> MappedPart::Locate(const model::TraceId& id,
   return std::optional<TraceRange>(range);
 }
 
+template <typename Visit>
+Status MappedPart::ForEachGroup(const Visit& visit) const {
+  Status loss;
+  for (size_t g = 0; g < file_->footer().groups.size(); ++g) {
+    Status visited = visit(g);
+    if (visited) continue;
+    if (visited.error().code != Code::kDataLoss) return visited;
+    if (loss) loss = std::move(visited);
+  }
+  return loss;
+}
+
+Status MappedPart::FindCandidates(const model::TraceId& id,
+                                  std::vector<uint32_t>* candidates) const {
+  Result<TraceIndex> index = file_->Index();
+  Status found =
+      index ? index->Candidates(id, candidates) : Status(index.error());
+  if (found || found.error().code != Code::kDataLoss) return found;
+  // The ids are in a column as well.
+  candidates->clear();
+  return ForEachGroup([&](size_t g) -> Status {
+    std::vector<uint64_t> low;
+    RETURN_IF_ERROR(file_->ReadInts(file_->Field(Table::kTrace, F::kTraceIdLow),
+                                    g, 0, file_->footer().groups[g].traces,
+                                    &low));
+    for (uint32_t t = 0; t < low.size(); ++t) {
+      if (low[t] != id.low) continue;
+      candidates->push_back(
+          static_cast<uint32_t>(file_->first_traces()[g] + t));
+    }
+    return {};
+  });
+}
+
 Result<std::optional<TraceRange>> MappedPart::FindTrace(
     const RequestContext& context, const model::TraceId& id) const {
   RETURN_IF_ERROR(context.Check());
-  ASSIGN_OR_RETURN(const TraceIndex index, file_->Index());
   std::vector<uint32_t> candidates;
-  if (Status found = index.Candidates(id, &candidates); !found) {
-    return std::move(found).error().With(path());
+  Status loss = FindCandidates(id, &candidates);
+  if (!loss && loss.error().code != Code::kDataLoss) {
+    return std::move(loss).error();
   }
   for (const uint32_t ordinal : candidates) {
-    ASSIGN_OR_RETURN(const std::optional<TraceRange> range,
-                     Locate(id, ordinal));
-    if (range) return range;
+    Result<std::optional<TraceRange>> range = Locate(id, ordinal);
+    if (!range) {
+      // Perhaps of another trace, whose id is damaged.
+      loss = std::move(range).error();
+      continue;
+    }
+    if (*range) return range;
   }
+  if (!loss) return std::move(loss).error();
   return std::optional<TraceRange>();
 }
 
@@ -206,40 +263,70 @@ Status MappedPart::CollectOperations(std::string_view service,
     wanted[s] = scopes->ServiceName(s) == service;
   }
   if (std::find(wanted.begin(), wanted.end(), 1) == wanted.end()) return {};
+  return ForEachGroup([&](size_t group) {
+    return CollectGroupOperations(group, wanted, operations);
+  });
+}
+
+// `wanted`: for each scope whether it is of the service.
+Status MappedPart::CollectGroupOperations(
+    size_t group, const std::vector<uint8_t>& wanted,
+    std::set<Operation>* operations) const {
   const uint32_t name_column = file_->Field(Table::kSpan, F::kName);
   const bool has_dictionary = file_->column(name_column).dictionary_size > 0;
+  const uint32_t n = file_->footer().groups[group].spans;
+  std::vector<uint64_t> scope;
+  std::vector<uint64_t> kinds;
+  std::vector<uint64_t> names;
+  DecodedTexts texts;
+  RETURN_IF_ERROR(file_->ReadInts(file_->Field(Table::kSpan, F::kScope), group,
+                                  0, n, &scope));
+  RETURN_IF_ERROR(file_->ReadInts(file_->Field(Table::kSpan, F::kKind), group,
+                                  0, n, &kinds));
+  RETURN_IF_ERROR(has_dictionary
+                      ? file_->ReadInts(name_column, group, 0, n, &names)
+                      : file_->ReadTexts(name_column, group, 0, n, &texts));
   // (name, kind); the names are dictionary positions where there is one.
   std::set<std::pair<uint64_t, uint64_t>> found;
-  for (size_t g = 0; g < file_->footer().groups.size(); ++g) {
-    const uint32_t n = file_->footer().groups[g].spans;
-    std::vector<uint64_t> scope;
-    std::vector<uint64_t> kinds;
-    std::vector<uint64_t> names;
-    DecodedTexts texts;
-    RETURN_IF_ERROR(file_->ReadInts(file_->Field(Table::kSpan, F::kScope), g, 0,
-                                    n, &scope));
-    RETURN_IF_ERROR(
-        file_->ReadInts(file_->Field(Table::kSpan, F::kKind), g, 0, n, &kinds));
-    RETURN_IF_ERROR(has_dictionary
-                        ? file_->ReadInts(name_column, g, 0, n, &names)
-                        : file_->ReadTexts(name_column, g, 0, n, &texts));
-    for (uint32_t i = 0; i < n; ++i) {
-      if (scope[i] >= wanted.size() || wanted[scope[i]] == 0) continue;
-      if (has_dictionary) {
-        found.insert({names[i], kinds[i]});
-      } else {
-        operations->insert({std::string(texts.texts[i]),
-                            static_cast<model::SpanKind>(kinds[i])});
-      }
+  for (uint32_t i = 0; i < n; ++i) {
+    if (scope[i] >= wanted.size() || wanted[scope[i]] == 0) continue;
+    if (has_dictionary) {
+      found.insert({names[i], kinds[i]});
+    } else {
+      operations->insert({std::string(texts.texts[i]),
+                          static_cast<model::SpanKind>(kinds[i])});
     }
   }
   if (!has_dictionary) return {};
-  ASSIGN_OR_RETURN(const DecodedTexts* names, file_->Dictionary(name_column));
+  ASSIGN_OR_RETURN(const DecodedTexts* dictionary,
+                   file_->Dictionary(name_column));
   for (const auto& [name, kind] : found) {
-    operations->insert(
-        {std::string(names->texts[name]), static_cast<model::SpanKind>(kind)});
+    operations->insert({std::string(dictionary->texts[name]),
+                        static_cast<model::SpanKind>(kind)});
   }
   return {};
+}
+
+Status MappedPart::ForEachTrace(
+    const RequestContext& context,
+    const std::function<void(const model::TraceId&, UnixNanos start)>& visit)
+    const {
+  return ForEachGroup([&](size_t group) -> Status {
+    RETURN_IF_ERROR(context.Check());
+    const uint32_t n = file_->footer().groups[group].traces;
+    std::vector<uint64_t> high;
+    std::vector<uint64_t> low;
+    std::vector<uint64_t> starts;
+    const auto read = [&](ColumnField field, std::vector<uint64_t>* out) {
+      return file_->ReadInts(file_->Field(Table::kTrace, field), group, 0, n,
+                             out);
+    };
+    RETURN_IF_ERROR(read(F::kTraceIdHigh, &high));
+    RETURN_IF_ERROR(read(F::kTraceIdLow, &low));
+    RETURN_IF_ERROR(read(F::kTraceStart, &starts));
+    for (uint32_t t = 0; t < n; ++t) visit({high[t], low[t]}, {starts[t]});
+    return {};
+  });
 }
 
 Status MappedPart::VisitGroup(
@@ -295,10 +382,8 @@ Status MappedPart::VisitGroup(
 Status MappedPart::ForEachBatch(
     const RequestContext& context,
     const std::function<Status(const model::SpanBatchPtr&)>& visit) const {
-  for (size_t g = 0; g < file_->footer().groups.size(); ++g) {
-    RETURN_IF_ERROR(VisitGroup(context, g, visit));
-  }
-  return {};
+  return ForEachGroup(
+      [&](size_t group) { return VisitGroup(context, group, visit); });
 }
 
 Status MappedPart::Verify() const {

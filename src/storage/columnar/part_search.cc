@@ -368,22 +368,30 @@ Status PartSearch::CollectTraces(const Mask& selected,
   return {};
 }
 
+Status PartSearch::SearchGroup(size_t group, std::vector<TraceMatch>* matches) {
+  group_ = Group();
+  group_.number = group;
+  Mask selected;
+  ASSIGN_OR_RETURN(const bool any, SearchGroup(&selected));
+  return any ? CollectTraces(selected, matches) : Status();
+}
+
 Status PartSearch::Run(const RequestContext& context,
                        std::vector<TraceMatch>* matches, ScanStats* stats) {
   ++stats->parts;
   uint64_t inspected = 0;
+  Status loss;
   const size_t before = matches->size();
   ASSIGN_OR_RETURN(const bool possible, MakePlans());
   const std::vector<RowGroup>& groups = file_.footer().groups;
   for (size_t g = groups.size(); possible && g-- > 0;) {
     if (!GroupMayMatch(g)) continue;
     RETURN_IF_ERROR(context.Check());
-    group_ = Group();
-    group_.number = g;
     inspected += groups[g].spans;
-    Mask selected;
-    ASSIGN_OR_RETURN(const bool any, SearchGroup(&selected));
-    if (any) RETURN_IF_ERROR(CollectTraces(selected, matches));
+    if (Status searched = SearchGroup(g, matches); !searched) {
+      if (searched.error().code != Code::kDataLoss) return searched;
+      if (loss) loss = std::move(searched);
+    }
     // Traces of the groups before start no later than this group's first. As
     // early as that, they may still come first by their id.
     const size_t found = matches->size() - before;
@@ -397,7 +405,7 @@ Status PartSearch::Run(const RequestContext& context,
   if (inspected == 0) ++stats->parts_skipped;
   stats->inspected_spans += inspected;
   stats->inspected_bytes += read_bytes_;
-  return {};
+  return loss;
 }
 
 }  // namespace khtrace::storage::columnar

@@ -22,7 +22,8 @@ class PartSearch {
              const ScanRequest& request);
 
   // Newest row groups first, until `request.limit` traces are found and the
-  // remaining groups cannot have newer ones.
+  // remaining groups cannot have newer ones. kDataLoss comes after what the
+  // other row groups have.
   Status Run(const RequestContext& context, std::vector<TraceMatch>* matches,
              ScanStats* stats);
 
@@ -55,6 +56,7 @@ class PartSearch {
   bool TargetMayMatch(const Plan& plan, const Target& target,
                       size_t group) const;
   Result<bool> SearchGroup(Mask* selected);
+  Status SearchGroup(size_t group, std::vector<TraceMatch>* matches);
   Status SelectTimes(Mask* selected);
   Status ApplyPlan(const Plan& plan, Mask* selected);
   Status ApplyTarget(const Plan& plan, const Target& target, Mask* mask);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/faulty_fs.h"
 #include "base/hash.h"
 #include "base/temp_dir.h"
 #include "model/span_batch_builder.h"
@@ -332,6 +333,19 @@ TEST(Part, ExampleOfTheFormatPageIsWhatIsWritten) {
       Fs::Real(), KHTRACE_SOURCE_DIR "/tests/data/fuzz/part_reader/example");
   ASSERT_TRUE(example.has_value());
   EXPECT_EQ(fs.files[kPath], *example);
+}
+
+TEST(Part, FailedWriteLeavesNoFileBehind) {
+  const TempDirForTesting dir;
+  const std::vector<SpanBatchPtr> batches = {RandomBatch(1, 6)};
+  for (uint64_t n = 1;; ++n) {
+    FaultyFs fs(Fs::Real());
+    fs.InjectFault({.at_call = n, .tear_append = true});
+    const std::string path = dir.File("p" + std::to_string(n));
+    if (WritePart(fs, path, batches, {})) break;
+    ASSERT_LT(n, 20u);
+    EXPECT_FALSE(fs.Exists(path + ".tmp")) << n;
+  }
 }
 
 TEST(PartDamage, AnyFlippedByteIsNamedByVerify) {

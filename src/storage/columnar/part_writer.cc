@@ -31,6 +31,20 @@ std::string MakeTrailer(uint64_t footer_offset, std::string_view footer) {
   return trailer;
 }
 
+Result<PartInfo> WriteFile(Fs& fs, const std::string& path,
+                           std::span<const model::SpanBatchPtr> batches,
+                           const PartMeta& meta,
+                           const PartWriteOptions& options) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, fs.Create(path));
+  PageSink sink(*file, options.zstd_level);
+  const PartInfo info =
+      PartBuilder(batches, sink, options.row_group_spans).Write(meta);
+  RETURN_IF_ERROR(sink.Flush());
+  RETURN_IF_ERROR(file->Sync());
+  RETURN_IF_ERROR(file->Close());
+  return info;
+}
+
 }  // namespace
 
 PartBuilder::PartBuilder(std::span<const model::SpanBatchPtr> batches,
@@ -154,15 +168,13 @@ Result<PartInfo> WritePart(Fs& fs, const std::string& path,
   for (const auto& batch : batches) rows += batch->row_count();
   KHTRACE_CHECK(rows > 0);
   const std::string temporary = path + ".tmp";
-  ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
-                   fs.Create(temporary));
-  PageSink sink(*file, options.zstd_level);
-  const PartInfo info =
-      PartBuilder(batches, sink, options.row_group_spans).Write(meta);
-  RETURN_IF_ERROR(sink.Flush());
-  RETURN_IF_ERROR(file->Sync());
-  RETURN_IF_ERROR(file->Close());
-  RETURN_IF_ERROR(fs.Rename(temporary, path));
+  Result<PartInfo> info = WriteFile(fs, temporary, batches, meta, options);
+  Status placed = info ? fs.Rename(temporary, path) : Status(info.error());
+  if (!placed) {
+    // On a full disk the half part would keep the room that is missing.
+    (void)fs.Remove(temporary);
+    return std::move(placed).error();
+  }
   RETURN_IF_ERROR(fs.SyncDir(DirectoryOf(path)));
   return info;
 }

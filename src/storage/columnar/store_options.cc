@@ -41,6 +41,22 @@ Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
     return Refuse(
         fmt::format("retention is {} s, below zero", retention.count()));
   }
+  if (!(retention_max_disk_fill >= 0 && retention_max_disk_fill <= 1)) {
+    return Refuse(fmt::format("retention max_disk_fill is {}, not in 0 to 1",
+                              retention_max_disk_fill));
+  }
+  if (trace_idle.count() < 0) {
+    return Refuse(
+        fmt::format("trace_idle is {} s, below zero", trace_idle.count()));
+  }
+  if (scrub_interval.count() <= 0) {
+    return Refuse(fmt::format("scrub interval is {} s, at least 1 is needed",
+                              scrub_interval.count()));
+  }
+  if (merge.min_parts < 2) {
+    return Refuse(fmt::format("merge min_parts is {}, at least 2 are needed",
+                              merge.min_parts));
+  }
   if (max_tenants == 0) return Refuse("max_tenants is 0");
   if (retention.count() > 0 && retention < head_max_age) {
     warnings->push_back(fmt::format(

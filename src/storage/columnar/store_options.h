@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "storage/columnar/merge_policy.h"
 #include "storage/columnar/part.h"
 #include "storage/columnar/wal_writer.h"
 
@@ -30,17 +31,31 @@ struct StoreOptions {
   // … or at this age, so that the log of a quiet installation stays short.
   // Smaller makes many small parts.
   std::chrono::seconds head_max_age = std::chrono::minutes(30);
+  // A head of that age is cut when no span came for so long, and a minute
+  // later in any case. Larger: fewer traces are cut through. 0: at once.
+  std::chrono::seconds trace_idle{10};
 
   // Parts whose newest span started longer ago are deleted. 0: never.
   std::chrono::seconds retention = std::chrono::hours(336);
   // Of a tenant's parts. Beyond it the oldest part goes. 0: no limit.
   uint64_t retention_max_bytes = 0;
+  // Share of the disk that may be filled. Beyond it the oldest part of all
+  // tenants goes, unless that could not help, as other files fill the disk:
+  // then only when there is no room left to take spans in. 0: no limit.
+  double retention_max_disk_fill = 0.9;
+
+  MergeOptions merge;
+
+  // Read by the check of all checksums, which runs once in scrub_interval.
+  // Smaller: it takes longer and is felt less. 0: no check.
+  uint64_t scrub_bytes_per_second = 8 << 20;
+  std::chrono::seconds scrub_interval = std::chrono::hours(24);
 
   // Tenants on this directory. A Write that would make one more is refused.
   uint64_t max_tenants = 1000;
 
-  // Flush by age, retention and interval sync by a thread of the store's
-  // own. Off: the owner calls RunMaintenance().
+  // Flush by age, retention, interval sync, merges and checks by a thread of
+  // the store's own. Off: the owner calls RunMaintenance().
   bool background_thread = true;
 
   PartWriteOptions part;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who calls whom, by joining children to their parents inside each trace.
-// Two passes over the parts: the first learns where each trace starts and
-// whether it lies in one part alone; the second joins such traces where they
-// lie, and collects the spans of the others to join them together.
+// First the trace tables, which are small, say where each trace starts and
+// whether it lies in one part alone; then the spans are read: such traces are
+// joined where they lie, the spans of the others are collected and joined at
+// the end.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "storage/columnar/query_losses.h"
 #include "storage/columnar/tenant_query.h"
 
 namespace khtrace::storage::columnar {
@@ -41,7 +43,11 @@ class DependencyJoin {
  public:
   DependencyJoin(const RequestContext& context, const TenantView& view,
                  UnixNanos start, UnixNanos end)
-      : context_(context), view_(view), start_(start), end_(end) {}
+      : context_(context),
+        view_(view),
+        start_(start),
+        end_(end),
+        losses_(view) {}
 
   Result<std::vector<DependencyEdge>> Run();
 
@@ -57,10 +63,14 @@ class DependencyJoin {
     return max_start >= start_.Minus(kTraceSpread) &&
            min_start <= end_.Plus(kTraceSpread);
   }
-  void Learn(const SpanBatch& batch, uint32_t source);
+  void Learn(const TraceId& id, UnixNanos start, uint32_t source);
   void Collect(const SpanBatch& batch, uint32_t source);
-  template <typename Visit>  // void(const SpanBatch&, uint32_t source)
-  Status ForEachBatch(const Visit& visit);
+  Status LearnAll();
+  Status CollectAll();
+  template <typename Visit>  // Status(const Part&, uint32_t source)
+  Status ForEachPart(const Visit& visit);
+  template <typename Visit>  // void(const SpanBatch&)
+  Status ForEachHeadBatch(const Visit& visit);
   uint32_t ServiceNumber(std::string_view name);
   // Joins and forgets `members`, which hold whole traces.
   void Join(std::vector<Member>* members);
@@ -70,6 +80,7 @@ class DependencyJoin {
   const TenantView& view_;
   const UnixNanos start_;
   const UnixNanos end_;
+  QueryLosses losses_;
   std::unordered_map<TraceId, Trace, model::TraceIdHash> traces_;
   std::map<std::string, uint32_t, std::less<>> service_numbers_;
   std::vector<std::string> services_;
@@ -79,38 +90,60 @@ class DependencyJoin {
 };
 
 template <typename Visit>
-Status DependencyJoin::ForEachBatch(const Visit& visit) {
+Status DependencyJoin::ForEachPart(const Visit& visit) {
   uint32_t source = 0;
   for (const auto& part : *view_.parts) {
     ++source;
     if (!Overlaps(part->info().min_start, part->info().max_start)) continue;
-    const auto visit_checked = [&](const SpanBatchPtr& batch) -> Status {
-      RETURN_IF_ERROR(context_.Check());
-      visit(*batch, source);
-      return {};
-    };
-    RETURN_IF_ERROR(part->ForEachBatch(context_, visit_checked));
+    RETURN_IF_ERROR(losses_.Excuse(*part, visit(*part, source)));
   }
+  return {};
+}
+
+template <typename Visit>
+Status DependencyJoin::ForEachHeadBatch(const Visit& visit) {
   for (const HeadView& head : view_.heads) {
     RETURN_IF_ERROR(context_.Check());
     head.ForEach([&](const HeadBatch& entry) {
-      if (Overlaps(entry.min_start, entry.max_start)) {
-        visit(*entry.batch, kHead);
-      }
+      if (Overlaps(entry.min_start, entry.max_start)) visit(*entry.batch);
     });
   }
   return {};
 }
 
+Status DependencyJoin::LearnAll() {
+  RETURN_IF_ERROR(ForEachPart([this](const Part& part, uint32_t source) {
+    return part.ForEachTrace(context_, [&](const TraceId& id, UnixNanos start) {
+      Learn(id, start, source);
+    });
+  }));
+  return ForEachHeadBatch([this](const SpanBatch& batch) {
+    const model::SpanColumns& spans = batch.spans();
+    for (RowIndex row = 0; row < batch.row_count(); ++row) {
+      Learn(spans.trace_id[row], spans.start[row], kHead);
+    }
+  });
+}
+
+Status DependencyJoin::CollectAll() {
+  RETURN_IF_ERROR(ForEachPart([this](const Part& part, uint32_t source) {
+    return part.ForEachBatch(context_,
+                             [&](const SpanBatchPtr& batch) -> Status {
+                               RETURN_IF_ERROR(context_.Check());
+                               Collect(*batch, source);
+                               return {};
+                             });
+  }));
+  return ForEachHeadBatch(
+      [this](const SpanBatch& batch) { Collect(batch, kHead); });
+}
+
 Result<std::vector<DependencyEdge>> DependencyJoin::Run() {
   RETURN_IF_ERROR(context_.Check());
-  RETURN_IF_ERROR(ForEachBatch([this](const SpanBatch& batch, uint32_t source) {
-    Learn(batch, source);
-  }));
-  RETURN_IF_ERROR(ForEachBatch([this](const SpanBatch& batch, uint32_t source) {
-    Collect(batch, source);
-  }));
+  RETURN_IF_ERROR(LearnAll());
+  RETURN_IF_ERROR(CollectAll());
   Join(&scattered_);
+  if (calls_.empty() && losses_.first()) return *losses_.first();
   std::vector<DependencyEdge> edges;
   for (const auto& [pair, count] : calls_) {
     edges.push_back({services_[pair.first], services_[pair.second], count});
@@ -122,22 +155,21 @@ Result<std::vector<DependencyEdge>> DependencyJoin::Run() {
   return edges;
 }
 
-void DependencyJoin::Learn(const SpanBatch& batch, uint32_t source) {
-  const model::SpanColumns& spans = batch.spans();
-  for (RowIndex row = 0; row < batch.row_count(); ++row) {
-    auto [at, added] =
-        traces_.emplace(spans.trace_id[row], Trace{spans.start[row], source});
-    if (added) continue;
-    Trace& trace = at->second;
-    trace.start = std::min(trace.start, spans.start[row]);
-    if (trace.source != source) trace.source = kSeveral;
-  }
+void DependencyJoin::Learn(const TraceId& id, UnixNanos start,
+                           uint32_t source) {
+  auto [at, added] = traces_.emplace(id, Trace{start, source});
+  if (added) return;
+  Trace& trace = at->second;
+  trace.start = std::min(trace.start, start);
+  if (trace.source != source) trace.source = kSeveral;
 }
 
 void DependencyJoin::Collect(const SpanBatch& batch, uint32_t source) {
   const model::SpanColumns& spans = batch.spans();
   for (RowIndex row = 0; row < batch.row_count(); ++row) {
-    const Trace& trace = traces_.find(spans.trace_id[row])->second;
+    const auto known = traces_.find(spans.trace_id[row]);
+    if (known == traces_.end()) continue;  // its row group is damaged
+    const Trace& trace = known->second;
     if (trace.start < start_ || trace.start > end_) continue;
     const bool whole = trace.source == source && source != kHead;
     (whole ? whole_ : scattered_)

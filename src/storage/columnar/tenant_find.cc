@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/log.h"
+#include "storage/columnar/query_losses.h"
 #include "storage/columnar/tenant_query.h"
 
 namespace khtrace::storage::columnar {
@@ -25,7 +25,7 @@ class TraceSearch {
  public:
   TraceSearch(const RequestContext& context, const TenantView& view,
               const ScanRequest& request)
-      : context_(context), view_(view), request_(request) {}
+      : context_(context), view_(view), request_(request), losses_(view) {}
 
   Result<FindTracesResult> Run();
 
@@ -55,7 +55,7 @@ class TraceSearch {
   FindTracesResult result_;
   std::unordered_map<TraceId, UnixNanos, model::TraceIdHash> bounds_;
   std::unordered_map<TraceId, UnixNanos, model::TraceIdHash> starts_;  // true
-  std::optional<Error> loss_;
+  QueryLosses losses_;
 };
 
 Result<FindTracesResult> TraceSearch::Run() {
@@ -75,15 +75,9 @@ Result<FindTracesResult> TraceSearch::Run() {
       ++result_.stats.parts_skipped;
       continue;
     }
-    Status searched = SearchPart(*part);
-    if (searched) continue;
-    if (searched.error().code != Code::kDataLoss) {
-      return std::move(searched).error();
-    }
-    log::Error("a part is left out of an answer: {}", searched.error().message);
-    loss_ = std::move(searched).error();
+    RETURN_IF_ERROR(SearchPart(*part));
   }
-  if (result_.matches.empty() && loss_) return *loss_;
+  if (result_.matches.empty() && losses_.first()) return *losses_.first();
   return std::move(result_);
 }
 
@@ -122,7 +116,8 @@ Result<size_t> TraceSearch::AskPart(const Part& part, size_t limit,
   ScanRequest request = request_;
   request.limit = limit;
   std::vector<TraceMatch> matches;
-  RETURN_IF_ERROR(part.FindTraces(context_, request, &matches, &result_.stats));
+  RETURN_IF_ERROR(losses_.Excuse(
+      part, part.FindTraces(context_, request, &matches, &result_.stats)));
   *floor = UnixNanos::Max();
   for (const TraceMatch& match : matches) {
     AddCandidate(match.trace_id, match.start);
@@ -172,10 +167,11 @@ Result<UnixNanos> TraceSearch::TrueStart(const TraceId& id, UnixNanos bound) {
   for (const auto& part : *view_.parts) {
     if (part->info().min_start >= bound) continue;
     auto batch = part->GetTrace(context_, id);
-    if (!batch && batch.error().code != Code::kDataLoss) {
-      return std::move(batch).error();
+    if (!batch) {
+      RETURN_IF_ERROR(losses_.Excuse(*part, std::move(batch).error()));
+    } else if (*batch != nullptr) {
+      lower(**batch);
     }
-    if (batch && *batch != nullptr) lower(**batch);
   }
   return bound;
 }

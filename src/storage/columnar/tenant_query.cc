@@ -2,13 +2,12 @@
 #include "storage/columnar/tenant_query.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
 
-#include "base/log.h"
 #include "model/span_batch_builder.h"
+#include "storage/columnar/query_losses.h"
 
 namespace khtrace::storage::columnar {
 namespace {
@@ -36,33 +35,18 @@ void AddPlace(const SpanBatch& batch, RowIndex row,
       {spans.start[row], spans.span_id[row], spans.kind[row], &batch, row});
 }
 
-// Remembers the first kDataLoss and lets everything else through.
-class Losses {
- public:
-  Status Excuse(Error error) {
-    if (error.code != Code::kDataLoss) return error;
-    log::Error("a part is left out of an answer: {}", error.message);
-    if (!first_) first_ = std::move(error);
-    return {};
-  }
-  const std::optional<Error>& first() const { return first_; }
-
- private:
-  std::optional<Error> first_;
-};
-
 }  // namespace
 
 Result<SpanBatchPtr> GetTrace(const RequestContext& context,
                               const TenantView& view, const TraceId& id) {
-  Losses losses;
+  QueryLosses losses(view);
   std::vector<SpanBatchPtr> sources;
   std::vector<Place> places;
   for (const auto& part : *view.parts) {
     RETURN_IF_ERROR(context.Check());
     auto batch = part->GetTrace(context, id);
     if (!batch) {
-      RETURN_IF_ERROR(losses.Excuse(std::move(batch).error()));
+      RETURN_IF_ERROR(losses.Excuse(*part, std::move(batch).error()));
     } else if (*batch != nullptr) {
       sources.push_back(*batch);
       for (RowIndex row = 0; row < (*batch)->row_count(); ++row) {
@@ -100,13 +84,11 @@ Result<SpanBatchPtr> GetTrace(const RequestContext& context,
 
 Result<std::vector<std::string>> Services(const RequestContext& context,
                                           const TenantView& view) {
-  Losses losses;
+  QueryLosses losses(view);
   std::set<std::string> services;
   for (const auto& part : *view.parts) {
     RETURN_IF_ERROR(context.Check());
-    if (Status status = part->CollectServices(&services); !status) {
-      RETURN_IF_ERROR(losses.Excuse(std::move(status).error()));
-    }
+    RETURN_IF_ERROR(losses.Excuse(*part, part->CollectServices(&services)));
   }
   for (const HeadView& head : view.heads) {
     head.ForEach([&](const HeadBatch& entry) {
@@ -127,14 +109,12 @@ Result<std::vector<std::string>> Services(const RequestContext& context,
 Result<std::vector<Operation>> Operations(const RequestContext& context,
                                           const TenantView& view,
                                           std::string_view service) {
-  Losses losses;
+  QueryLosses losses(view);
   std::set<Operation> operations;
   for (const auto& part : *view.parts) {
     RETURN_IF_ERROR(context.Check());
-    if (Status status = part->CollectOperations(service, &operations);
-        !status) {
-      RETURN_IF_ERROR(losses.Excuse(std::move(status).error()));
-    }
+    RETURN_IF_ERROR(
+        losses.Excuse(*part, part->CollectOperations(service, &operations)));
   }
   for (const HeadView& head : view.heads) {
     head.ForEach([&](const HeadBatch& entry) {

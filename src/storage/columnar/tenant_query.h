@@ -12,8 +12,8 @@
 // TraceReader's questions, answered from one tenant's view: heads and parts
 // together, duplicates once. Pure functions of the view; any thread.
 //
-// A corrupt part is logged and left out; kDataLoss only when nothing else
-// answers.
+// What is corrupt is noted in the view's DamageLog and left out; kDataLoss
+// only when nothing else answers.
 
 namespace khtrace::storage::columnar {
 

@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening a tenant: what lies in its parts, and behind them in the log.
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "storage/columnar/part_name.h"
 #include "storage/columnar/tenant_store.h"
 #include "storage/columnar/wal_reader.h"
 
 namespace khtrace::storage::columnar {
-namespace {
-
-constexpr std::string_view kPartSuffix = ".part";
-constexpr std::string_view kTemporarySuffix = ".tmp";
-
-// The number that a part's name begins with; 0 for other names.
-uint64_t SequenceOf(std::string_view name) {
-  uint64_t sequence = 0;
-  std::from_chars(name.data(), name.data() + name.size(), sequence);
-  return sequence;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<TenantStore>> TenantStore::Open(StoreContext& context,
                                                        const std::string& dir) {
   std::unique_ptr<TenantStore> store(new TenantStore(context, dir));

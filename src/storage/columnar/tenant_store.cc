@@ -7,18 +7,21 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "model/span_batch_builder.h"
+#include "storage/columnar/part_name.h"
 #include "storage/columnar/wal_format.h"
 
 namespace khtrace::storage::columnar {
 namespace {
 
-constexpr std::string_view kPartSuffix = ".part";
+// How long a head that is old waits for a pause. Larger: fewer traces are cut
+// through, a longer log.
+constexpr std::chrono::minutes kPatience{1};
 
-// Named by the last log frame inside: larger names are newer.
-std::string PartFileName(uint64_t wal_end, uint32_t level) {
-  return fmt::format("{:020}-{}{}", wal_end, level, kPartSuffix);
-}
+// A flush that failed is tried again after this long. Smaller: sooner out of
+// trouble, more work for nothing while the disk stays full.
+constexpr std::chrono::seconds kFlushRetry{5};
 
 }  // namespace
 
@@ -108,6 +111,7 @@ void TenantStore::StartFlush() {
   bool post = false;
   {
     MutexLock lock(mu_);
+    if (context_.clock.Monotonic() < flush_after_) return;
     if (sealed_.empty()) Cut();
     post = ClaimFlush();
   }
@@ -136,6 +140,7 @@ Status TenantStore::FlushSealed() {
     {
       MutexLock lock(mu_);
       if (!status || sealed_.empty()) {
+        if (!status) flush_after_ = context_.clock.Monotonic() + kFlushRetry;
         flushing_ = false;
         flushed_.NotifyAll();
         return status;
@@ -148,6 +153,7 @@ Status TenantStore::FlushSealed() {
 }
 
 Status TenantStore::FlushOne(const Sealed& sealed) {
+  const auto began = context_.clock.Monotonic();
   std::vector<model::SpanBatchPtr> batches;
   batches.reserve(sealed.generation->size());
   sealed.generation->ForEach(
@@ -171,9 +177,22 @@ Status TenantStore::FlushOne(const Sealed& sealed) {
   StoreCounters& counters = context_.counters;
   counters.head_bytes -= sealed.generation->bytes();
   counters.flushed_spans += sealed.generation->span_count();
+  counters.flushed_bytes += written->file_bytes;
   ++counters.flushes;
+  log::Info("{}: flushed {} spans, {}; {}", path, written->span_count,
+            FormatByteSize(written->file_bytes),
+            FormatDurationShort(context_.clock.Monotonic() - began));
   wal_->Truncate(sealed.wal_end);
   return {};
+}
+
+// Old, and in a pause if there is one (docs/adr/0009-heads-are-cut-whole.md).
+bool TenantStore::IsRipe(const HeadGeneration& head) const {
+  const StoreOptions& options = context_.options;
+  const auto now = context_.clock.Monotonic();
+  const auto overdue = now - head.born() - options.head_max_age;
+  return head.size() > 0 && overdue.count() >= 0 &&
+         (overdue >= kPatience || now - head.touched() >= options.trace_idle);
 }
 
 void TenantStore::RunMaintenance() {
@@ -181,57 +200,15 @@ void TenantStore::RunMaintenance() {
   bool flush = false;
   {
     MutexLock lock(mu_);
-    const auto age = context_.clock.Monotonic() - active_->born();
-    flush = !sealed_.empty() ||
-            (active_->size() > 0 && age >= context_.options.head_max_age);
+    flush = !sealed_.empty() || IsRipe(*active_);
   }
   if (flush) StartFlush();
   DropParts();
 }
 
-void TenantStore::DropParts() {
-  const StoreOptions& options = context_.options;
-  std::vector<std::shared_ptr<const Part>> dropped;
-  {
-    MutexLock lock(mu_);
-    PartList kept(*parts_);
-    uint64_t bytes = 0;
-    for (const auto& part : kept) bytes += part->info().file_bytes;
-    std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
-      return a->info().max_start < b->info().max_start;
-    });
-    const UnixNanos cutoff = context_.clock.Now().Minus(options.retention);
-    const auto expired = [&](const Part& part) {
-      return (options.retention.count() > 0 &&
-              part.info().max_start < cutoff) ||
-             (options.retention_max_bytes > 0 &&
-              bytes > options.retention_max_bytes);
-    };
-    size_t count = 0;
-    while (count < kept.size() && expired(*kept[count])) {
-      bytes -= kept[count]->info().file_bytes;
-      ++count;
-    }
-    if (count == 0) return;
-    const auto end = kept.begin() + static_cast<ptrdiff_t>(count);
-    dropped.assign(kept.begin(), end);
-    auto rest = std::make_shared<PartList>(*parts_);
-    std::erase_if(*rest, [&](const auto& part) {
-      return std::find(dropped.begin(), dropped.end(), part) != dropped.end();
-    });
-    parts_ = std::move(rest);
-  }
-  for (const auto& part : dropped) {
-    ++context_.counters.parts_dropped;
-    log::Info("retention drops {} with {} spans", part->path(),
-              part->info().span_count);
-    const Status removed = context_.fs.Remove(part->path());
-    if (!removed) log::Warning("{}", removed.error().message);
-  }
-}
-
 TenantView TenantStore::View() const {
   TenantView view;
+  view.damage = &context_.damage;
   MutexLock lock(mu_);
   view.parts = parts_;
   for (const Sealed& sealed : sealed_) {

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
+#include "storage/columnar/damage_log.h"
 #include "storage/columnar/head.h"
+#include "storage/columnar/io_pacer.h"
 #include "storage/columnar/part.h"
 #include "storage/columnar/store_context.h"
 #include "storage/columnar/wal_writer.h"
@@ -22,6 +28,8 @@ using PartList = std::vector<std::shared_ptr<const Part>>;
 struct TenantView {
   std::shared_ptr<const PartList> parts;
   std::vector<HeadView> heads;
+  // Outlives the view; nullptr if there are no parts.
+  DamageLog* damage = nullptr;
 };
 
 // One tenant's spans: log, head and parts, and the way of a span through
@@ -29,7 +37,8 @@ struct TenantView {
 //
 // Write: compact, encode, log, head, acknowledge. A head that is full or old
 // is cut: a new generation takes over, the old one stays searchable until
-// its part is in its place, and then the log's segments up to it go.
+// its part is in its place, and then the log's segments up to it go. Small
+// parts are merged; retention drops the oldest.
 class TenantStore {
  public:
   // Opens or makes `dir`, reads the parts and replays the log behind them.
@@ -50,9 +59,21 @@ class TenantStore {
   // Cuts a head that is old, tries flushes again that failed, syncs the log
   // in interval mode, and drops parts by retention.
   void RunMaintenance() KHTRACE_EXCLUDES(mu_);
-  // Starts to flush, whatever the head's size.
+  // Starts to flush, whatever the head's size, unless a flush just failed.
   void StartFlush() KHTRACE_EXCLUDES(mu_);
   uint64_t active_bytes() const KHTRACE_EXCLUDES(mu_);
+
+  // Merges what is worth it, once. False: nothing is. kCancelled: the pacer
+  // was stopped; nothing has changed. Others: tried again after a pause. One
+  // call at a time.
+  Result<bool> MergeSome(IoPacer& pacer) KHTRACE_EXCLUDES(mu_);
+
+  // The part that retention drops next, or nullptr.
+  std::shared_ptr<const Part> OldestPart() const KHTRACE_EXCLUDES(mu_);
+  // Drops it to make room on the disk. False: it is in use or gone.
+  bool DropForRoom(const std::shared_ptr<const Part>& part)
+      KHTRACE_EXCLUDES(mu_);
+  uint64_t PartBytes() const KHTRACE_EXCLUDES(mu_);
 
   // Flushes and closes the log. What a failing flush leaves in memory is in
   // the log, and comes back with Open.
@@ -73,12 +94,30 @@ class TenantStore {
   uint64_t FlushedSequence() const;
 
   void Insert(HeadBatch batch, uint64_t sequence) KHTRACE_EXCLUDES(mu_);
+  bool IsRipe(const HeadGeneration& head) const KHTRACE_REQUIRES(mu_);
   void Cut() KHTRACE_REQUIRES(mu_);
   // Becomes the one that flushes. False: somebody else is, or nothing to do.
   bool ClaimFlush() KHTRACE_REQUIRES(mu_);
   Status FlushSealed() KHTRACE_EXCLUDES(mu_);
   Status FlushOne(const Sealed& sealed);
-  void DropParts();
+
+  PartList ClaimMerge() KHTRACE_EXCLUDES(mu_);
+  Result<bool> Merge(PartList inputs, IoPacer& pacer) KHTRACE_EXCLUDES(mu_);
+  Result<size_t> ReadInputs(const PartList& inputs, IoPacer& pacer,
+                            std::vector<model::SpanBatchPtr>* batches);
+  Result<std::shared_ptr<const Part>> WriteMerged(
+      const std::string& path, std::span<const model::SpanBatchPtr> batches,
+      const PartMeta& meta, IoPacer& pacer);
+  void ReplaceParts(const PartList& inputs,
+                    const std::shared_ptr<const Part>& by)
+      KHTRACE_EXCLUDES(mu_);
+
+  void DropParts() KHTRACE_EXCLUDES(mu_);
+  void Unlist(const PartList& gone) KHTRACE_REQUIRES(mu_);
+  void Discard(const PartList& parts, std::string_view why,
+               std::atomic<uint64_t>* count);
+  bool RemoveFile(const std::string& path);
+  void RemoveFiles(const PartList& parts);
   std::string PartsDir() const { return dir_ + "/parts"; }
   std::string WalDir() const { return dir_ + "/wal"; }
 
@@ -94,6 +133,10 @@ class TenantStore {
   std::shared_ptr<HeadGeneration> active_ KHTRACE_GUARDED_BY(mu_);
   uint64_t last_sequence_ KHTRACE_GUARDED_BY(mu_) = 0;  // in a head or part
   bool flushing_ KHTRACE_GUARDED_BY(mu_) = false;
+  std::chrono::nanoseconds flush_after_ KHTRACE_GUARDED_BY(mu_){0};
+  PartList claimed_ KHTRACE_GUARDED_BY(mu_);  // by the merge that runs
+  std::set<std::string> merge_barred_ KHTRACE_GUARDED_BY(mu_);  // too large
+  std::chrono::nanoseconds merge_after_ KHTRACE_GUARDED_BY(mu_){0};
 };
 
 }  // namespace khtrace::storage::columnar
