@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "codec/json_surrogates.h"
 #include "codec/otlp.h"
 #include "codec/otlp_batch.h"
 #include "codec/otlp_entity_refs.h"
@@ -105,6 +106,13 @@ Result<OtlpDecoded> Decoder::Run(std::string_view body) {
   Element root;
   simdjson::error_code code = parser.allocate(body.size(), depth);
   if (!code) code = parser.parse(body.data(), body.size()).get(root);
+  if (code == simdjson::STRING_ERROR) {
+    if (repaired.empty()) repaired = body;
+    if (const uint64_t count = ReplaceLoneSurrogates(&repaired)) {
+      batch_.counts().Add(DropReason::kInvalidUtf8, count);
+      code = parser.parse(repaired.data(), repaired.size()).get(root);
+    }
+  }
   if (code) {
     return Error{Code::kInvalidArgument,
                  fmt::format("cannot decode OTLP/JSON: {}",

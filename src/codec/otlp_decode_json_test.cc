@@ -110,6 +110,17 @@ TEST(DecodeOtlpJson, TakesSnakeCaseEnumNamesAndNulls) {
   EXPECT_EQ(decoded.counts[DropReason::kZeroTraceId], 1u);
 }
 
+// JavaScript cuts texts in the middle of a pair.
+TEST(DecodeOtlpJson, RepairsHalvesOfSurrogatePairs) {
+  const OtlpDecoded decoded = Decode(OneValue(
+      R"({"stringValue":"\\ud83d \ud83d \ude00 \ud83d\ude00 \ud83d\ud83d"})"));
+  EXPECT_EQ(ValueOf(decoded.batch),
+            AttrValue::String("\\ud83d \ufffd \ufffd \U0001f600 \ufffd\ufffd"));
+  EXPECT_EQ(decoded.counts[DropReason::kInvalidUtf8], 4u);
+  EXPECT_THAT(Refusal(OneValue(R"({"stringValue":"\x"})")),
+              HasSubstr("cannot decode"));
+}
+
 TEST(DecodeOtlpJson, ReadsValuesOfEveryForm) {
   EXPECT_EQ(ValueOf(Decode(OneValue("{}")).batch), AttrValue());
   EXPECT_EQ(ValueOf(Decode(OneValue("null")).batch), AttrValue());
@@ -122,6 +133,9 @@ TEST(DecodeOtlpJson, ReadsValuesOfEveryForm) {
   EXPECT_EQ(
       ValueOf(Decode(OneValue(R"({"intValue":"-9223372036854775808"})")).batch),
       AttrValue::Int(INT64_MIN));
+  EXPECT_EQ(
+      ValueOf(Decode(OneValue(R"({"intValue":9223372036854775807})")).batch),
+      AttrValue::Int(INT64_MAX));
   EXPECT_EQ(ValueOf(Decode(OneValue(R"({"doubleValue":2})")).batch),
             AttrValue::Double(2));
   EXPECT_EQ(ValueOf(Decode(OneValue(R"({"doubleValue":"1e3"})")).batch),

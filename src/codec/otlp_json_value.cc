@@ -206,7 +206,8 @@ bool JsonValueReader::AnyValue(Element json, AttrValue* out,
       double beyond;
       // The JavaScript SDK writes every whole number as an integer, also
       // those that 64 bits do not hold, such as -1e+300.
-      if (value.get(beyond) == simdjson::SUCCESS && value.is_double() &&
+      if (value.type() == simdjson::dom::element_type::DOUBLE &&
+          value.get(beyond) == simdjson::SUCCESS &&
           std::abs(beyond) >= 0x1p63) {
         *out = AttrValue::Double(beyond);
         return true;
