@@ -50,7 +50,7 @@ void ReadHead(SectionReader section, StoreOptions* store) {
 
 void ReadRetention(SectionReader section, StoreOptions* store) {
   ReadDuration(section, "max_age", &store->retention,
-               "Parts whose newest span started longer ago are deleted; 0s = "
+               "Spans that arrived longer ago are deleted; 0s = "
                "never");
   section.Bytes("max_bytes", 0, &store->retention_max_bytes,
                 "Of a tenant's parts; beyond it the oldest goes; 0 = no limit");

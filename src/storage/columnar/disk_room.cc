@@ -30,8 +30,8 @@ void DiskRoom::Make(const TenantList& tenants) {
     std::shared_ptr<const Part> oldest;
     for (const auto& tenant : tenants) {
       std::shared_ptr<const Part> part = tenant->OldestPart();
-      if (part &&
-          (!oldest || part->info().max_start < oldest->info().max_start)) {
+      if (part && (!oldest || part->info().RetentionTime() <
+                                  oldest->info().RetentionTime())) {
         oldest = std::move(part);
         owner = tenant.get();
       }

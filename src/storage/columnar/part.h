@@ -25,6 +25,9 @@ struct PartMeta {
   // Every WAL frame with a sequence up to this one is in this part or an
   // older one: recovery starts after the largest of all parts.
   uint64_t wal_end = 0;
+  // When the spans were cut from the head (a merge: the newest of its parts).
+  // 0: not known.
+  UnixNanos written{0};
   // File names (without directory) of the parts that this one replaces, when
   // it is a merge. Found beside it after a crash, they are deleted.
   std::vector<std::string> replaces;
@@ -40,6 +43,12 @@ struct PartInfo {
   UnixNanos max_start;
   UnixNanos max_end;
   uint64_t file_bytes = 0;
+
+  // What retention goes by: arrival, since the times in spans are whatever a
+  // service's clock said.
+  UnixNanos RetentionTime() const {
+    return meta.written.ns != 0 ? meta.written : max_start;
+  }
 };
 
 // One column as `khtrace inspect` shows it.

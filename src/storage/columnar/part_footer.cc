@@ -93,6 +93,7 @@ PageRef FooterParser::Page() {
 void FooterParser::Meta() {
   PartInfo& info = footer_.info;
   info.meta.wal_end = r_.U64();
+  info.meta.written.ns = r_.U64();
   info.meta.level = Count();
   const uint64_t replaced = r_.Varint();
   for (uint64_t i = 0; i < replaced && r_.ok(); ++i) {
@@ -276,6 +277,7 @@ void AppendFooter(const Footer& footer, std::string* out) {
   ByteWriter w(*out);
   const PartInfo& info = footer.info;
   w.U64(info.meta.wal_end);
+  w.U64(info.meta.written.ns);
   w.Varint(info.meta.level);
   w.Varint(info.meta.replaces.size());
   for (const std::string& name : info.meta.replaces) w.Text(name);

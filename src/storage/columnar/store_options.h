@@ -35,7 +35,7 @@ struct StoreOptions {
   // later in any case. Larger: fewer traces are cut through. 0: at once.
   std::chrono::seconds trace_idle{10};
 
-  // Parts whose newest span started longer ago are deleted. 0: never.
+  // Parts whose newest span arrived longer ago are deleted. 0: never.
   std::chrono::seconds retention = std::chrono::hours(336);
   // Of a tenant's parts. Beyond it the oldest part goes. 0: no limit.
   uint64_t retention_max_bytes = 0;

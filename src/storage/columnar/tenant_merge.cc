@@ -89,6 +89,7 @@ Result<bool> TenantStore::Merge(PartList inputs, IoPacer& pacer) {
   for (const auto& part : inputs) {
     const PartMeta& input = part->info().meta;
     meta.wal_end = std::max(meta.wal_end, input.wal_end);
+    meta.written = std::max(meta.written, input.written);
     meta.level = std::max(meta.level, input.level + 1);
     meta.replaces.emplace_back(FileNameOf(part->path()));
   }

@@ -12,10 +12,10 @@ namespace khtrace::storage::columnar {
 namespace {
 
 PartList OldestFirst(PartList parts) {
-  std::stable_sort(parts.begin(), parts.end(),
-                   [](const auto& a, const auto& b) {
-                     return a->info().max_start < b->info().max_start;
-                   });
+  std::stable_sort(
+      parts.begin(), parts.end(), [](const auto& a, const auto& b) {
+        return a->info().RetentionTime() < b->info().RetentionTime();
+      });
   return parts;
 }
 
@@ -37,7 +37,8 @@ void TenantStore::DropParts() {
     for (const auto& part : OldestFirst(*parts_)) {
       // A merge is reading it: its successor is judged when it is there.
       if (Contains(claimed_, part)) break;
-      if (options.retention.count() > 0 && part->info().max_start < cutoff) {
+      if (options.retention.count() > 0 &&
+          part->info().RetentionTime() < cutoff) {
         old.push_back(part);
       } else if (options.retention_max_bytes > 0 &&
                  bytes > options.retention_max_bytes) {

@@ -64,13 +64,27 @@ void TenantStore::Write(const model::SpanBatch& batch, TraceWriter::Done done) {
   wal_->Append(*std::move(frame),
                [this, refuse, entry = std::move(entry),
                 done = std::move(done)](Result<uint64_t> sequence) mutable {
-                 if (!sequence)
+                 if (!sequence) {
+                   LogRefusal(sequence.error());
                    return refuse(done, std::move(sequence).error());
+                 }
                  const uint32_t spans = entry.batch->row_count();
                  Insert(std::move(entry), *sequence);
                  context_.counters.spans_written += spans;
                  done({});
                });
+}
+
+void TenantStore::LogRefusal(const Error& error) {
+  constexpr std::chrono::nanoseconds kEvery = std::chrono::seconds(10);
+  const int64_t now = context_.clock.Monotonic().count();
+  int64_t next = next_refusal_log_ns_;
+  if (now < next || !next_refusal_log_ns_.compare_exchange_strong(
+                        next, now + kEvery.count())) {
+    return;
+  }
+  log::Error("{}: spans are refused until this is over: {}", dir_,
+             error.message);
 }
 
 // Called in the order of sequences: the log's contract.
@@ -162,6 +176,7 @@ Status TenantStore::FlushOne(const Sealed& sealed) {
   const std::string path = PartsDir() + "/" + PartFileName(sealed.wal_end, 0);
   PartMeta meta;
   meta.wal_end = sealed.wal_end;
+  meta.written = context_.clock.Now();
   auto written =
       WritePart(context_.fs, path, batches, meta, context_.options.part);
   if (!written) return std::move(written).error().With("cannot flush");

@@ -93,6 +93,8 @@ class TenantStore {
   Status ReplayLog(WalReplay* replay);
   uint64_t FlushedSequence() const;
 
+  // At most every ten seconds: a full disk would fill the log as well.
+  void LogRefusal(const Error& error);
   void Insert(HeadBatch batch, uint64_t sequence) KHTRACE_EXCLUDES(mu_);
   bool IsRipe(const HeadGeneration& head) const KHTRACE_REQUIRES(mu_);
   void Cut() KHTRACE_REQUIRES(mu_);
@@ -125,6 +127,8 @@ class TenantStore {
   const std::string dir_;
   uint64_t newest_name_ = 0;  // of all part files; only while opening
   std::unique_ptr<WalWriter> wal_;
+
+  std::atomic<int64_t> next_refusal_log_ns_{0};  // Clock::Monotonic
 
   mutable Mutex mu_;
   CondVar flushed_;
