@@ -172,8 +172,8 @@ std::string RenderVerification(const VerifyReport& report,
       Plural(report.part_spans, "span"), Plural(report.wal_frames, "frame"));
   if (report.torn_bytes > 0) {
     out += fmt::format(
-        "{} at the end of the log belong to a write that was never "
-        "acknowledged: no damage\n",
+        "{} at the end of the log are no whole frame: a write that was cut off "
+        "before it was acknowledged, unless the file was shortened\n",
         FormatByteSize(report.torn_bytes));
   }
   for (const WalDamage& damage : report.damage) {

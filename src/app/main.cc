@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "app/commands.h"
@@ -68,10 +70,20 @@ int main(int argc, char** argv) {
   try {
     root.parse(argc, argv);
   } catch (const CLI::RequiredError& e) {
-    return khtrace::app::ReportMissing(root, e, argc < 2 ? "" : argv[1]);
+    exit_code = khtrace::app::ReportMissing(root, e, argc < 2 ? "" : argv[1]);
   } catch (const CLI::ParseError& e) {
     // Help and version end here too, with code 0.
-    return root.exit(e) == 0 ? 0 : 2;
+    exit_code = root.exit(e) == 0 ? 0 : 2;
+  } catch (const std::system_error& e) {
+    // fmt::print throws when a standard stream takes no more.
+    std::fputs("khtrace: cannot write the output: ", stderr);
+    std::fputs(e.what(), stderr);
+    std::fputs("\n", stderr);
+    return khtrace::app::kExitFailure;
+  }
+  if (std::fflush(stdout) != 0) {
+    std::perror("khtrace: cannot write the output");
+    return khtrace::app::kExitFailure;
   }
   return exit_code;
 }

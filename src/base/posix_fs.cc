@@ -137,6 +137,27 @@ class PosixMappedFile : public MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+// What cannot be mapped, a pipe or a device, is read to its end.
+class ReadWholeFile : public MappedFile {
+ public:
+  // False with errno set.
+  bool Read(int fd) {
+    char piece[64 << 10];
+    for (;;) {
+      const ssize_t size = Retry([&] { return read(fd, piece, sizeof piece); });
+      if (size < 0) return false;
+      if (size == 0) return true;
+      content_.append(piece, static_cast<size_t>(size));
+    }
+  }
+  std::span<const std::byte> bytes() const override {
+    return std::as_bytes(std::span(content_.data(), content_.size()));
+  }
+
+ private:
+  std::string content_;
+};
+
 // The descriptor is the lock: the kernel lets go when it is closed.
 class PosixFileLock : public FileLock {
  public:
@@ -197,6 +218,11 @@ class PosixFs : public Fs {
     struct stat info {};
     if (fstat(fd.get(), &info) < 0) return Failed("read the size of", path);
     if (S_ISDIR(info.st_mode)) return Failed("read", path, EISDIR);
+    if (!S_ISREG(info.st_mode)) {
+      auto whole = std::make_shared<ReadWholeFile>();
+      if (!whole->Read(fd.get())) return Failed("read", path);
+      return std::shared_ptr<const MappedFile>(std::move(whole));
+    }
     const auto size = static_cast<size_t>(info.st_size);
     void* start = nullptr;
     if (size > 0) {

@@ -32,6 +32,18 @@ void CheckTypes(SectionReader& section, std::string_view kind,
   }
 }
 
+// Of each receiver type there is one, named by its type alone.
+void CheckNames(SectionReader& section) {
+  if (section.node() == nullptr) return;
+  for (const auto& [id, node] : section.node()->map) {
+    if (id == TypeOf(id)) continue;
+    section.Fail(node, "",
+                 fmt::format("\"{}\": this version has one receiver of a type, "
+                             "named \"{}\"",
+                             id, TypeOf(id)));
+  }
+}
+
 void ReadTls(SectionReader section, net::TlsOptions* tls) {
   section.String("cert_file", &tls->cert_file,
                  "Certificate chain (PEM); empty = no TLS");
@@ -87,6 +99,15 @@ void ReadHttp(SectionReader section, const Authenticators& authenticators,
   section.Endpoint("endpoint", &http.server.host, &http.server.port,
                    "OTLP/HTTP");
   section.String("traces_url_path", &http.traces_path, "Path of POST requests");
+  if (const std::string& path = http.traces_path;
+      section.node() != nullptr &&
+      (!path.starts_with('/') ||
+       path.find_first_of("{} ?#") != std::string::npos)) {
+    section.Fail(*section.node(), "traces_url_path",
+                 fmt::format("'{}' is no path: it must begin with '/' and hold "
+                             "no space and none of {{}}?#",
+                             path));
+  }
   uint64_t max_body = config->otlp.intake.max_request_bytes;
   section.Bytes("max_request_body_size", 1024, &max_body,
                 "Largest request, counted after decompression");
@@ -119,6 +140,7 @@ void ReadGrpc(SectionReader section, const Authenticators& authenticators,
 void ReadReceivers(SectionReader section, const Authenticators& authenticators,
                    ServerConfig* config) {
   CheckTypes(section, "receivers", {"otlp"});
+  CheckNames(section);
   SectionReader otlp = section.Section("otlp");
   if (!section.present()) return;  // both doors, by default
   if (!otlp.present()) {

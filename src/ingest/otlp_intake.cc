@@ -149,9 +149,9 @@ void OtlpIntake::Forward(const std::shared_ptr<Pending>& pending,
                        message = std::move(decoded.message)](Status status) {
     if (!status) {
       refused_.Add(kept);
-      const bool disk = status.error().code == Code::kUnavailable;
-      by_reason_[static_cast<size_t>(disk ? DropReason::kWriteFailed
-                                          : DropReason::kQueueFull)]
+      const bool failed = status.error().code == Code::kUnavailable;
+      by_reason_[static_cast<size_t>(failed ? DropReason::kWriteFailed
+                                            : DropReason::kDiskFull)]
           ->Add(kept);
       return Fail(pending, std::move(status).error());
     }

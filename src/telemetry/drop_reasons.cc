@@ -55,7 +55,7 @@ constexpr std::array<Row, kDropReasonCount> kTable{{
     {DropReason::kMemoryLimit, Outcome::kRefused, "memory_limit",
      "The process is at its memory limit"},
     {DropReason::kDiskFull, Outcome::kRefused, "disk_full",
-     "The disk, or the share of it that we may use, is full"},
+     "The disk is full, or too slow for what waits in memory to be written"},
     {DropReason::kWriteFailed, Outcome::kRefused, "write_failed",
      "The store could not write"},
 }};
