@@ -55,10 +55,11 @@ class Doctor {
                      Get(kMetricsPort, "/metrics", "text/plain"));
     samples_ = ParseMetricsText(metrics.body);
     Received();
+    FailedRequests();
     DroppedAndRefused();
     RETURN_IF_ERROR(StoredAndSearchable());
     if (flags_.send_test_span) RETURN_IF_ERROR(TestSpan());
-    if (received_ == 0) Advise();
+    if (received_ == 0 && !sick_) Advise();
     return sick_ ? Status(Error{Code::kFailedPrecondition,
                                 "spans are being lost: see above"})
                  : Status();
@@ -105,6 +106,16 @@ class Doctor {
     }
     Row(received_ > 0 ? Style::kGreen : Style::kYellow, "received",
         Count(received_), "spans since the start: " + doors);
+  }
+
+  // Requests of which no span was even seen.
+  void FailedRequests() {
+    const double failed =
+        SumOf(samples_, "otelcol_receiver_requests", "outcome", "failure");
+    if (failed == 0) return;
+    Row(Style::kRed, "requests", Count(failed), "refused as a whole");
+    Hint("too large, undecodable or not authorised; the server's log says why");
+    sick_ = true;
   }
 
   // One line a reason; the sum of an outcome in front.

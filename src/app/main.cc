@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
     std::fputs("\n", stderr);
     return khtrace::app::kExitFailure;
   }
-  if (std::fflush(stdout) != 0) {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     std::perror("khtrace: cannot write the output");
     return khtrace::app::kExitFailure;
   }

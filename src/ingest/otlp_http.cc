@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/otlp_http.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <utility>
 
@@ -74,11 +76,14 @@ void HandleExport(OtlpIntake& intake, const net::BearerAuth* auth,
                   net::HttpRequest request, net::HttpRespond respond) {
   if (auth != nullptr) {
     if (Status allowed = auth->CheckBearer(request); !allowed) {
+      intake.NoteFailure(allowed.error().message);
       return respond(ErrorResponse(allowed.error(), false, request));
     }
   }
   const std::optional<OtlpFormat> format = FormatOf(request);
   if (!format) {
+    intake.NoteFailure(fmt::format("content type '{}' is not supported",
+                                   request.headers.Get("content-type")));
     return respond(net::TextResponse(
         415,
         "415 unsupported media type, supported: [application/json, "
@@ -87,6 +92,7 @@ void HandleExport(OtlpIntake& intake, const net::BearerAuth* auth,
   const Result<wire::Coding> coding =
       wire::ParseCoding(request.headers.Get("content-encoding"));
   if (!coding) {
+    intake.NoteFailure(coding.error().message);
     return respond(ErrorResponse(coding.error(), false, request));
   }
   OtlpRequest otlp{std::move(request.body), *coding, *format, {}};

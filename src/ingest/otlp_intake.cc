@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <optional>
 #include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
 
 namespace khtrace::ingest {
 namespace {
@@ -62,6 +66,7 @@ OtlpIntake::OtlpIntake(const OtlpIntakeOptions& options,
                        std::string_view transport, pipeline::SpanConsumer& next,
                        Executor& cpu, telemetry::Registry& registry)
     : options_(options),
+      transport_(transport),
       next_(next),
       cpu_(cpu),
       in_flight_(options.max_bytes_in_flight),
@@ -166,10 +171,26 @@ void OtlpIntake::Forward(const std::shared_ptr<Pending>& pending,
       finish);
 }
 
+void OtlpIntake::NoteFailure(std::string_view why) {
+  requests_failed_.Add();
+  constexpr std::chrono::nanoseconds kEvery = std::chrono::seconds(10);
+  const int64_t now = Clock::System().Monotonic().count();
+  int64_t next = next_log_ns_;
+  if (now < next ||
+      !next_log_ns_.compare_exchange_strong(next, now + kEvery.count())) {
+    return;
+  }
+  log::Warning("OTLP/{}: a request was refused, its spans are lost: {}",
+               transport_, why);
+}
+
 void OtlpIntake::Fail(const std::shared_ptr<Pending>& pending, Error error,
                       bool too_large) {
-  const bool retry = IsRetryable(error.code) && !too_large;
-  (retry ? requests_refused_ : requests_failed_).Add();
+  if (IsRetryable(error.code) && !too_large) {
+    requests_refused_.Add();
+  } else {
+    NoteFailure(error.message);
+  }
   pending->answer({std::move(error), too_large, 0, {}});
 }
 

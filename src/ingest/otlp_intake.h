@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,6 +50,9 @@ class OtlpIntake {
   using Answer = std::function<void(OtlpAnswer)>;
   // Returns at once; `answer` is called exactly once, from any thread.
   void Take(OtlpRequest request, Answer answer);
+  // Counts a request that a door refused before it could be taken, and says
+  // so in the log, as of every other that fails: at most every ten seconds.
+  void NoteFailure(std::string_view why);
 
  private:
   struct Pending;
@@ -61,6 +65,8 @@ class OtlpIntake {
   Result<std::string> TenantOf(std::string_view header) const;
 
   const OtlpIntakeOptions options_;
+  const std::string transport_;
+  std::atomic<int64_t> next_log_ns_{0};  // Clock::Monotonic
   pipeline::SpanConsumer& next_;
   Executor& cpu_;
   net::ByteBudget in_flight_;

@@ -63,8 +63,9 @@ class OtlpReceiverImpl : public OtlpReceiver {
                                        auth_ ? &*auth_ : nullptr));
     door.server.max_body_bytes = intake.max_request_bytes;
     door.server.max_body_bytes_in_flight = intake.max_bytes_in_flight;
-    door.server.error_body = [](int status, std::string_view message,
-                                const net::HttpRequest* partial) {
+    door.server.error_body = [this](int status, std::string_view message,
+                                    const net::HttpRequest* partial) {
+      if (status != 429 && status != 503) http_intake_->NoteFailure(message);
       return OtlpErrorResponse(status, GrpcCodeOf(status), message, partial);
     };
     ASSIGN_OR_RETURN(

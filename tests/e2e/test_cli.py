@@ -2,14 +2,15 @@
 """The commands beside `serve`, against a live server and its directory."""
 
 import re
+import subprocess
 
 import pytest
 
-from otlp import new_trace_id, send, span
-from server import JAEGER, Server, eventually, run_khtrace
+from otlp import new_trace_id, post, send, span
+from server import BINARY, JAEGER, Server, eventually, run_khtrace
 
 COMMANDS = ("serve", "check-config", "query", "trace", "inspect", "verify",
-            "demo", "bench", "doctor")
+            "demo", "bench", "doctor", "backup", "restore")
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS),
@@ -46,6 +47,36 @@ def test_check_config_accepts_a_good_file(tmp_path):
     good.write_text("storage:\n  retention:\n    max_age: 48h\n")
     code, out, err = run_khtrace("check-config", "--config", good)
     assert code == 0, out + err
+
+
+def test_configuration_from_a_pipe_is_read():
+    done = subprocess.run([BINARY, "check-config", "--config", "/dev/stdin"],
+                          input="bogus: 1\n", capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode != 0
+    assert "bogus" in done.stderr
+
+
+@pytest.mark.parametrize("receivers, word", [
+    ("otlp/2: {protocols: {http: {}}}", "otlp/2"),
+    ("otlp: {protocols: {http: {traces_url_path: nope}}}", "nope"),
+])
+def test_receiver_that_cannot_be_opened_is_refused(tmp_path, receivers, word):
+    bad = tmp_path / "bad.yml"
+    bad.write_text(f"receivers: {{{receivers}}}\n")
+    code, out, err = run_khtrace("check-config", "--config", bad)
+    assert code != 0
+    assert f"{bad}:1" in out + err and word in out + err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["check-config", "--print-keys"], ["--version"], ["--help"]])
+def test_output_that_cannot_be_written_is_said(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, *arguments], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "cannot write the output" in done.stderr
 
 
 def test_check_config_names_file_line_and_nearest_key(tmp_path):
@@ -119,12 +150,20 @@ def test_no_server_is_said_clearly():
     assert "127.0.0.1:1" in err
 
 
-def test_doctor_shows_where_spans_stop(server):
+def test_doctor_shows_where_spans_stop(tmp_path):
+    server = Server(tmp_path / "store", tmp_path / "log").start()
     example(server)
     code, out, err = run_khtrace("doctor", *at(server))
     assert code == 0, out + err
     for word in ("received", "dropped", "stored", "searchable"):
         assert word in out.lower()
+    post(server, b"not OTLP at all")
+    post(server, b"{}", content_type="text/plain")
+    code, out, err = run_khtrace("doctor", *at(server))
+    server.stop()
+    assert code == 1, out + err
+    assert "2  refused as a whole" in out
+    assert "not a well-formed" in (tmp_path / "log").read_text()
 
 
 def test_demo_sends_traces(server):
