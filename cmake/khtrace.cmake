@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# khtrace_folder(NAME <name> DEPS <our folders…> LIBS <outside libraries…>)
+# khtrace_folder(NAME <name> DEPS <our folders…> LIBS <outside libraries…>
+#                [TEST_LIBS <for tests alone…>] [TEST_SHARDS <n>])
 #
 # Makes of the calling folder, by file name:
 #   *.cc                -> static library khtrace_<name> (main.cc left out)
@@ -7,6 +8,7 @@
 #   *_bench.cc          -> <stem>_bench   (Google Benchmark)
 #   *_fuzz.cc           -> <stem>_fuzz    (libFuzzer; elsewhere a program that
 #                          replays tests/data/fuzz/<stem>/ as a normal test)
+# With TEST_SHARDS, ctest runs the test program in n parts, <name>_test_1 on.
 # DEPS is the folder's line of the layer table in tools/check_layers.py.
 
 add_library(khtrace_flags INTERFACE)
@@ -27,7 +29,7 @@ if(KHTRACE_FUZZ)
 endif()
 
 function(khtrace_folder)
-  cmake_parse_arguments(ARG "" "NAME" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "NAME;TEST_SHARDS" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   set(lib khtrace_${ARG_NAME})
   file(GLOB all CONFIGURE_DEPENDS *.cc)
   set(sources ${all})
@@ -49,7 +51,16 @@ function(khtrace_folder)
                           GTest::gtest GTest::gmock GTest::gtest_main)
     # Tests are not hot: optimising them costs a third of a clean build.
     target_compile_options(${ARG_NAME}_test PRIVATE $<$<CONFIG:Release>:-O1>)
-    add_test(NAME ${ARG_NAME}_test COMMAND ${ARG_NAME}_test)
+    if(ARG_TEST_SHARDS)
+      foreach(shard RANGE 1 ${ARG_TEST_SHARDS})
+        add_test(NAME ${ARG_NAME}_test_${shard} COMMAND ${ARG_NAME}_test)
+        math(EXPR index "${shard} - 1")
+        set_tests_properties(${ARG_NAME}_test_${shard} PROPERTIES ENVIRONMENT
+          "GTEST_TOTAL_SHARDS=${ARG_TEST_SHARDS};GTEST_SHARD_INDEX=${index}")
+      endforeach()
+    else()
+      add_test(NAME ${ARG_NAME}_test COMMAND ${ARG_NAME}_test)
+    endif()
   endif()
 
   set(benches ${all})

@@ -92,7 +92,7 @@ sanitizer_env() {
 unit_tests() {
   build "$1" all || return 1
   ctest --test-dir "$repo_root/build/$1" -V --no-tests=error \
-    -j "$(nproc)" --timeout 600
+    -j "$(nproc)" --timeout 900
 }
 release() { unit_tests release; }
 # Sanitized builds are not optimised, which halves their compile time; fewer
@@ -103,13 +103,13 @@ tsan() {
   local threaded=(base_test telemetry_test net_test pipeline_test ingest_test
     api_test storage_columnar_test)
   build tsan khtrace "${threaded[@]}" || return 1
-  local one_thread=(FaultTest 'Part*' BatchFormat 'Encoding*' WalReader
-    WalReaderTest)
+  local one_thread=('*FaultTest' 'Part*' DamagedPart BatchFormat 'Encoding*'
+    'WalReader*')
   local -x GTEST_FILTER
   GTEST_FILTER="-$(printf '%s.*:' "${one_thread[@]}")*Flipped*"
   fixed_addresses ctest --test-dir "$repo_root/build/tsan" -V \
     --no-tests=error -j "$(nproc)" --timeout 600 \
-    -R "^($(IFS='|'; echo "${threaded[*]}"))\$"
+    -R "^($(IFS='|'; echo "${threaded[*]}"))(_[0-9])?\$"
 }
 
 # end_to_end PRESET ARGUMENT… — the real binary, real SDKs (tests/e2e).
