@@ -22,9 +22,13 @@ void StoreUpkeep::Stop() {
 }
 
 void StoreUpkeep::RunJob() {
-  const TenantList tenants = list_();
-  MergeOnce(tenants);
-  if (!merge_pacer_.stop_token().stop_requested()) scrubber_.Step(tenants);
+  {
+    // Gone before Stop() returns: the last holder of a tenant ends it, and a
+    // tenant uses the store.
+    const TenantList tenants = list_();
+    MergeOnce(tenants);
+    if (!merge_pacer_.stop_token().stop_requested()) scrubber_.Step(tenants);
+  }
   MutexLock lock(mu_);
   running_ = false;
   idle_.NotifyAll();
