@@ -490,6 +490,7 @@ Status IntPage::DecodeTransposed(uint32_t begin, uint32_t n,
 
 Status IntPage::Decode(uint32_t begin, uint32_t n, uint64_t* out) const {
   KHTRACE_DCHECK(begin <= count_ && n <= count_ - begin);
+  if (n == 0) return {};  // `out` may be null then
   switch (encoding_) {
     case Encoding::kConstant:
       std::fill(out, out + n, constant_);
