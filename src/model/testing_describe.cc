@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ std::string Describe(const AttrValue& value) {
     case AttrType::kInt:
       return fmt::format("int {}", value.AsInt());
     case AttrType::kDouble:
+      // A NaN's sign and payload say nothing, and JSON cannot carry them.
+      if (std::isnan(value.AsDouble())) return "double nan";
       return fmt::format("double {}", value.AsDouble());
     case AttrType::kBytes:
       return "bytes " + Base64Encode(value.bytes);
