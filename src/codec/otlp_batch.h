@@ -65,16 +65,17 @@ class OtlpBatch {
     model::SpanId parent_span_id;
     UnixNanos start;
     UnixNanos end;
+    model::AttrRange attributes;
     model::StringCode name = 0;
-    model::StringCode trace_state = 0;
-    model::StringCode status_message = 0;
+    uint32_t flags = 0;
     model::SpanKind kind = model::SpanKind::kUnspecified;
     model::StatusCode status = model::StatusCode::kUnset;
-    uint32_t flags = 0;
+    // Zero in nearly all spans.
+    model::StringCode trace_state = 0;
+    model::StringCode status_message = 0;
     uint32_t dropped_attributes = 0;
     uint32_t dropped_events = 0;
     uint32_t dropped_links = 0;
-    model::AttrRange attributes;
   };
   struct LinkRow {
     model::TraceId trace_id;
@@ -310,18 +311,23 @@ inline void OtlpBatch::PushSpan(const SpanRow& span) {
   s.start[i] = span.start;
   s.end[i] = span.end;
   s.name[i] = span.name;
-  s.trace_state[i] = span.trace_state;
-  s.status_message[i] = span.status_message;
   s.scope[i] = static_cast<uint32_t>(data_.scopes.size() - 1);
   s.kind[i] = span.kind;
   s.status[i] = span.status;
   s.flags[i] = span.flags;
-  s.dropped_attributes[i] = span.dropped_attributes;
-  s.dropped_events[i] = span.dropped_events;
-  s.dropped_links[i] = span.dropped_links;
   s.attributes[i] = span.attributes;
   s.events_end[i] = static_cast<uint32_t>(data_.events.time.size());
   s.links_end[i] = static_cast<uint32_t>(data_.links.trace_id.size());
+  // The columns hold zeros.
+  if ((span.trace_state | span.status_message | span.dropped_attributes |
+       span.dropped_events | span.dropped_links) == 0) [[likely]] {
+    return;
+  }
+  s.trace_state[i] = span.trace_state;
+  s.status_message[i] = span.status_message;
+  s.dropped_attributes[i] = span.dropped_attributes;
+  s.dropped_events[i] = span.dropped_events;
+  s.dropped_links[i] = span.dropped_links;
 }
 
 }  // namespace khtrace::codec

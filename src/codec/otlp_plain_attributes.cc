@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "codec/otlp_batch.h"
+#include "codec/short_bytes.h"
 
 namespace khtrace::codec {
 namespace {
@@ -21,6 +22,10 @@ using model::AttrType;
 // Attributes that are gathered before they go to the batch. Larger: more
 // stack; smaller: more appends to the batch's vectors.
 constexpr size_t kMaxStaged = 32;
+
+// Bytes from the start of a record within which all that is looked at lies:
+// the longest record, and what is read at once behind its last byte.
+constexpr size_t kRecordReach = 2 + 0x7f + kShortBytes;
 
 // Not set to zero first.
 union StagedStrings {
@@ -35,18 +40,14 @@ uint64_t Load64(const char* p) {
 }
 uint8_t Byte(const char* p) { return static_cast<uint8_t>(*p); }
 
-// Keys have 4 to 30 bytes with their frame: overlapping loads, no loop.
+// kShortBytes are readable behind either.
 [[gnu::always_inline]] inline bool SameBytes(const char* a, const char* b,
                                              size_t size) {
-  if (size < 8) return std::memcmp(a, b, size) == 0;
-  uint64_t differ =
-      (Load64(a) ^ Load64(b)) | (Load64(a + size - 8) ^ Load64(b + size - 8));
-  if (size > 16) {
-    differ |= (Load64(a + 8) ^ Load64(b + 8)) |
-              (Load64(a + size - 16) ^ Load64(b + size - 16));
-    if (size > 32 && std::memcmp(a + 16, b + 16, size - 32) != 0) return false;
-  }
-  return differ == 0;
+  return size <= kShortBytes ? SameShortBytes(a, b, size)
+                             : std::memcmp(a, b, size) == 0;
+}
+[[gnu::always_inline]] inline bool IsPlainText(const char* p, size_t size) {
+  return size <= kShortBytes ? IsShortAscii(p, size) : IsAscii({p, size});
 }
 
 // The integer whose varint fills the `size` bytes at `p`. False if it is of
@@ -124,7 +125,10 @@ std::string_view OtlpBatch::TakePlainAttributes(std::string_view bytes,
   Seen* last = seen_.data() + last_key_;
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
-  while (end - p >= 2 && Byte(p) == tag && out != out_end) {
+  // The last records of a request go the general way.
+  const size_t within = text_.size() - std::min(text_.size(), kRecordReach);
+  const char* const safe_end = std::min(end, text_.data() + within);
+  while (p < safe_end && Byte(p) == tag && out != out_end) {
     const size_t size = Byte(p + 1);
     if (size >= 0x80 || size + 2 > static_cast<size_t>(end - p)) break;
     Seen* const key = UsualKey(p + 2, size, last);
@@ -135,7 +139,7 @@ std::string_view OtlpBatch::TakePlainAttributes(std::string_view bytes,
     if (value_size < 2 || value + value_size != next) break;
     if (Byte(value) == 0x0a) {
       const size_t text_size = value_size - 2;
-      if (Byte(value + 1) != text_size || !IsAscii({value + 2, text_size})) {
+      if (Byte(value + 1) != text_size || !IsPlainText(value + 2, text_size)) {
         break;
       }
       out->type = AttrType::kString;
