@@ -8,9 +8,11 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "app/bench_corpus.h"
+#include "app/bench_store.h"
 #include "app/commands.h"
 #include "app/server_process.h"
 #include "base/text.h"
@@ -258,6 +260,39 @@ int Finish(const Status& status) {
   return 1;
 }
 
+void AddStoreBench(CLI::App& bench, int* exit_code) {
+  auto corpus = std::make_shared<BenchOptions>();
+  auto options = std::make_shared<BenchStoreOptions>();
+  auto* store = bench.add_subcommand(
+      "store",
+      "A trace store in this process: filling it, its size, opening it, traces "
+      "by id");
+  store
+      ->add_option("--corpus", corpus->corpus_file,
+                   "File of export requests, each behind its length as u32 "
+                   "little endian [at most 1 M spans of demo traffic]")
+      ->type_name("FILE");
+  store
+      ->add_option("--spans", options->spans,
+                   "To store: the corpus again and again, each time as new "
+                   "traces")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{1000}, uint64_t{10'000'000'000}));
+  store->add_option("--lookups", options->lookups, "Traces asked for by id")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  store->add_option("--data-dir", options->data_dir,
+                    "Kept afterwards [a temporary one, removed]");
+  store->callback([corpus, options, exit_code] {
+    corpus->spans = std::min(corpus->spans, options->spans);
+    *exit_code = Finish([&]() -> Status {
+      ASSIGN_OR_RETURN(const BenchCorpus made, CorpusOf(*corpus));
+      PrintCorpus(made);
+      return BenchStore(made, *options);
+    }());
+  });
+}
+
 }  // namespace
 
 void AddBenchCommand(CLI::App& root, int* exit_code) {
@@ -291,6 +326,7 @@ void AddBenchCommand(CLI::App& root, int* exit_code) {
       ->capture_default_str();
   ingest->add_option("--set", options->sets, "Passed on to the server")
       ->allow_extra_args(false);
+  AddStoreBench(*bench, exit_code);
   ingest->callback(
       [options, exit_code] { *exit_code = Finish(BenchIngest(*options)); });
 }

@@ -14,7 +14,8 @@ COMMANDS = ("serve", "check-config", "query", "trace", "inspect", "verify",
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS),
-                                     ("bench", "ingest"), ("bench", "decode")])
+                                     ("bench", "ingest"), ("bench", "decode"),
+                                     ("bench", "store")])
 def test_help_is_there(command):
     code, out, _ = run_khtrace(*command, "--help")
     assert code == 0
@@ -55,6 +56,20 @@ def test_configuration_from_a_pipe_is_read():
                           timeout=60)
     assert done.returncode != 0
     assert "bogus" in done.stderr
+
+
+def test_bench_store_fills_opens_and_asks(tmp_path):
+    code, out, err = run_khtrace("bench", "store", "--spans", "20000",
+                                 "--lookups", "10", "--data-dir",
+                                 tmp_path / "store")
+    assert code == 0, err
+    for row in ("bytes on disk a span", "opening what was stored", "parts",
+                "trace by id", "missing id", "newest 20 of a service"):
+        assert row in out
+    code, _, err = run_khtrace("bench", "store", "--spans", "20000",
+                               "--data-dir", tmp_path / "store")
+    assert code != 0
+    assert "not empty" in err and str(tmp_path / "store") in err
 
 
 @pytest.mark.parametrize("receivers, word", [
