@@ -32,6 +32,9 @@ class MappedFile {
  public:
   virtual ~MappedFile() = default;
   virtual std::span<const std::byte> bytes() const = 0;
+  // What was read so far need not stay in this process's memory. The bytes
+  // remain valid: whoever reads them next fetches them again.
+  virtual void Release() const {}
 };
 
 // Held while this object lives; released by the destructor or process death.

@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "base/temp_dir.h"
 
 namespace khtrace {
@@ -72,6 +75,33 @@ TEST_F(PosixFsTest, MapsAnEmptyFile) {
   Write("empty", "");
   const auto mapped = *fs_.Map(Path("empty"));
   EXPECT_TRUE(mapped->bytes().empty());
+}
+
+// Pages of files in this process's memory, from /proc/self/statm.
+size_t ResidentFilePages() {
+  std::ifstream statm("/proc/self/statm");
+  size_t size = 0;
+  size_t resident = 0;
+  size_t of_files = 0;
+  statm >> size >> resident >> of_files;
+  return of_files;
+}
+
+TEST_F(PosixFsTest, ReleasedMappingIsOutOfMemoryAndStaysValid) {
+  constexpr size_t kPages = 2048;
+  ASSERT_TRUE(
+      WriteFileAtomically(fs_, Path("large"), std::string(kPages << 12, 'x')));
+  const auto mapped = *fs_.Map(Path("large"));
+  const auto all_x = [&] {
+    return std::all_of(mapped->bytes().begin(), mapped->bytes().end(),
+                       [](std::byte b) { return b == std::byte{'x'}; });
+  };
+  const size_t before = ResidentFilePages();
+  EXPECT_TRUE(all_x());
+  EXPECT_GT(ResidentFilePages(), before + kPages / 2);
+  mapped->Release();
+  EXPECT_LT(ResidentFilePages(), before + kPages / 2);
+  EXPECT_TRUE(all_x());
 }
 
 TEST_F(PosixFsTest, MappingOutlivesTheName) {
