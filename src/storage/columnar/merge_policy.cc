@@ -6,9 +6,9 @@
 namespace khtrace::storage::columnar {
 namespace {
 
-// How far apart the newest spans of merged parts may be. Larger: fewer parts
-// where little comes in; smaller: parts cover less time, so that a search
-// skips more of them.
+// How far apart the newest spans of merged parts may have arrived. Larger:
+// fewer parts where little comes in; smaller: parts cover less time, so that a
+// search skips more of them.
 constexpr std::chrono::hours kMaxSpread{24};
 
 std::chrono::nanoseconds SpreadFor(std::chrono::seconds retention) {
@@ -26,7 +26,7 @@ std::vector<size_t> PickMerge(std::span<const MergeCandidate> parts,
     if (parts[i].barred || parts[i].info->meta.level > 0) continue;
     if (parts[i].info->span_count * 2 < options.max_spans) small.push_back(i);
   }
-  const auto newest = [&](size_t i) { return parts[i].info->max_start; };
+  const auto newest = [&](size_t i) { return parts[i].info->RetentionTime(); };
   std::sort(small.begin(), small.end(), [&](size_t a, size_t b) {
     return newest(a) != newest(b) ? newest(a) < newest(b) : a < b;
   });

@@ -36,9 +36,9 @@ struct MergeCandidate {
 };
 
 // Positions in `parts` of those to merge into one, ascending; none: nothing
-// is worth it. They are small, were not merged before, and end at about the
-// same time: retention, which drops a part when its newest span is old, keeps
-// no span for more than an eighth longer. `retention` 0: no age.
+// is worth it. They are small, were not merged before, and arrived at about
+// the same time: retention, which drops a part when its newest span is old,
+// keeps no span for more than an eighth longer. `retention` 0: no age.
 std::vector<size_t> PickMerge(std::span<const MergeCandidate> parts,
                               const MergeOptions& options,
                               std::chrono::seconds retention);

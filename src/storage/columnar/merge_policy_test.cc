@@ -41,6 +41,14 @@ TEST_F(MergePolicy, ManySmallPartsAreMerged) {
   EXPECT_THAT(Pick(), ElementsAre(0, 1, 2, 3, 4));
 }
 
+TEST_F(MergePolicy, PartsThatArrivedTogetherAreMergedWhateverTheirSpansSay) {
+  Add(20, 0);
+  Add(30, 24 * 365 * 170);  // a clock far ahead
+  EXPECT_THAT(Pick(), IsEmpty());
+  for (PartInfo& info : infos_) info.meta.written = UnixNanos{1};
+  EXPECT_THAT(Pick(), ElementsAre(0, 1));
+}
+
 TEST_F(MergePolicy, TwoPartsThatMakeALargeOneAreMerged) {
   Add(20, 0);
   Add(30, 1);
