@@ -98,7 +98,7 @@ int Run(const char* corpus, uint64_t head_mib, uint64_t max_requests) {
   options.head_max_bytes = head_mib << 20;
   options.wal.sync = WalSync::kNone;
   options.merge.bytes_per_second = 0;
-  options.retention = std::chrono::seconds(0);
+  options.limits.retention = std::chrono::seconds(0);
   auto opened =
       ColumnarStore::Open(options, Fs::Real(), Clock::System(),
                           {inline_executor, inline_executor, inline_executor});

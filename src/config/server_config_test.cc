@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/server_config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/fs.h"
@@ -102,6 +103,35 @@ service:
   ASSERT_EQ(config->otlp.bearer_tokens.size(), 1u);
   EXPECT_TRUE(config->otlp.bearer_tokens[0].Matches("sesame"));
   EXPECT_EQ(config->log_level, log::Level::kWarning);
+}
+
+TEST(ServerConfig, TenantHasWhatItDoesNotSayFromAll) {
+  const Loaded config(
+      "storage:\n"
+      "  tenants:\n"
+      "    team-a:\n"
+      "      retention: {max_age: 48h}\n"
+      "      limits: {max_memory: 64MiB}\n"
+      "  retention: {max_age: 24h, max_bytes: 1GiB}\n");
+  ASSERT_EQ(config.error(), "");
+  const auto& store = config->columnar;
+  EXPECT_EQ(store.LimitsOf("other").retention, std::chrono::hours(24));
+  EXPECT_EQ(store.LimitsOf("other").max_memory_bytes, 0u);
+  EXPECT_EQ(store.LimitsOf("team-a").retention, std::chrono::hours(48));
+  EXPECT_EQ(store.LimitsOf("team-a").retention_max_bytes, 1u << 30);
+  EXPECT_EQ(store.LimitsOf("team-a").max_memory_bytes, 64u << 20);
+}
+
+TEST(ServerConfig, MistakesInATenantAreNamed) {
+  const Loaded config(
+      "storage:\n"
+      "  tenants:\n"
+      "    team a: {}\n"
+      "    b: {retention: {max_aeg: 5h}}\n");
+  EXPECT_THAT(config.ShortError(), testing::HasSubstr("invalid tenant"));
+  EXPECT_THAT(config.ShortError(),
+              testing::HasSubstr("khtrace.yml:4: storage.tenants.b.retention."
+                                 "max_aeg: unknown key"));
 }
 
 TEST(ServerConfig, ListsEveryMistakeWithItsLineAndWhatWasMeant) {

@@ -3,10 +3,13 @@
 
 #include <chrono>
 
+#include "base/request_context.h"
+
 namespace khtrace::config {
 namespace {
 
 using storage::columnar::StoreOptions;
+using storage::columnar::TenantLimits;
 using storage::columnar::WalSync;
 
 constexpr uint64_t kMiB = 1u << 20;
@@ -48,16 +51,50 @@ void ReadHead(SectionReader section, StoreOptions* store) {
   section.Finish();
 }
 
-void ReadRetention(SectionReader section, StoreOptions* store) {
-  ReadDuration(section, "max_age", &store->retention,
+void ReadLimits(SectionReader& retention, SectionReader limits,
+                TenantLimits* out) {
+  ReadDuration(retention, "max_age", &out->retention,
                "Spans that arrived longer ago are deleted; 0s = "
                "never");
-  section.Bytes("max_bytes", 0, &store->retention_max_bytes,
-                "Of a tenant's parts; beyond it the oldest goes; 0 = no limit");
+  retention.Bytes(
+      "max_bytes", 0, &out->retention_max_bytes,
+      "Of a tenant's parts; beyond it the oldest goes; 0 = no limit");
+  limits.Bytes("max_memory", 0, &out->max_memory_bytes,
+               "Of a tenant's spans in memory, 32MiB at least; beyond it the "
+               "tenant alone is told to retry; 0 = what all tenants share");
+  limits.Finish();
+}
+
+void ReadRetention(SectionReader& storage, StoreOptions* store) {
+  SectionReader section = storage.Section("retention");
+  ReadLimits(section, storage.Section("limits"), &store->limits);
   section.Fraction("max_disk_fill", &store->retention_max_disk_fill,
                    "Share of the disk that may be filled; beyond it the "
                    "oldest part goes; 0 = no limit");
   section.Finish();
+}
+
+void ReadTenant(SectionReader section, TenantLimits* limits) {
+  SectionReader retention = section.Section("retention");
+  ReadLimits(retention, section.Section("limits"), limits);
+  retention.Finish();
+  section.Finish();
+}
+
+// After the limits of all, which are a tenant's defaults.
+void ReadTenants(SectionReader section, StoreOptions* store) {
+  TenantLimits documented = store->limits;
+  ReadTenant(section.Section("NAME"), &documented);
+  if (section.node() == nullptr) return;
+  for (const auto& [name, node] : section.node()->map) {
+    if (Status valid = ValidateTenant(name); !valid) {
+      section.Fail(node, "", valid.error().message);
+      continue;
+    }
+    TenantLimits& limits =
+        store->tenants.emplace(name, store->limits).first->second;
+    ReadTenant(section.Section(name), &limits);
+  }
 }
 
 void ReadScrub(SectionReader section, StoreOptions* store) {
@@ -100,7 +137,8 @@ void ReadStorage(SectionReader section, ServerConfig* config) {
   ReadWal(section.Section("wal"), &store);
   ReadHead(section.Section("head"), &store);
   ReadMerge(section.Section("merge"), &store);
-  ReadRetention(section.Section("retention"), &store);
+  ReadRetention(section, &store);
+  ReadTenants(section.Section("tenants"), &store);
   ReadScrub(section.Section("scrub"), &store);
   auto tenants = static_cast<int64_t>(store.max_tenants);
   section.Int("max_tenants", 1, 100'000, &tenants,

@@ -40,7 +40,7 @@ class Columnar : public StoreUnderTest {
   void Open() {
     storage::columnar::StoreOptions options;
     options.data_dir = dir_.File("data");
-    options.retention = std::chrono::seconds(0);
+    options.limits.retention = std::chrono::seconds(0);
     options.background_thread = false;
     options.merge.min_parts = 2;
     options.merge.bytes_per_second = 0;

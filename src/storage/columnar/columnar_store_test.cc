@@ -61,6 +61,52 @@ TEST_F(ColumnarStoreTest, FullHeadIsFlushedByItself) {
   EXPECT_LT(store_->counters().head_bytes, options_.head_max_bytes);
 }
 
+// Keeps what is posted until it is told to run it.
+class HeldExecutor : public Executor {
+ public:
+  void Post(std::function<void()> work) override {
+    work_.push_back(std::move(work));
+  }
+  void RunAll() {
+    for (auto& work : std::exchange(work_, {})) work();
+  }
+
+ private:
+  std::vector<std::function<void()>> work_;
+};
+
+TEST_F(ColumnarStoreTest, TenantAtItsMemoryLimitIsRefusedAndOthersAreNot) {
+  options_.tenants["a"].max_memory_bytes = 32 << 20;
+  HeldExecutor background;
+  auto store = ColumnarStore::Open(options_, *fs_, clock_,
+                                   {inline_, background, inline_});
+  ASSERT_TRUE(store);
+  store_ = *std::move(store);
+  Status status;
+  for (uint64_t seed = 1; status; ++seed) {
+    ASSERT_LT(seed, 1000u);
+    status = Write(Batch(seed, 2000), "a");
+  }
+  EXPECT_EQ(status.error().code, Code::kResourceExhausted);
+  EXPECT_THAT(status.error().message, HasSubstr("its limit is 33554432"));
+  EXPECT_LE(store_->counters().head_bytes, uint64_t{32} << 20);
+  EXPECT_TRUE(Write(Batch(1, 2000), "b"));
+  background.RunAll();
+  EXPECT_TRUE(Write(Batch(1, 2000), "a"));
+  EXPECT_EQ(store_->counters().flushes, 1u);
+  background.RunAll();  // Close() waits for what was started
+  store_.reset();
+}
+
+TEST_F(ColumnarStoreTest, LimitsThatCannotBeAreRefused) {
+  options_.tenants["a"].max_memory_bytes = 1000;
+  EXPECT_THAT(Open().error().message,
+              HasSubstr("max_memory_bytes of tenant \"a\" is 1000, at least "
+                        "33554432"));
+  options_.tenants = {{"a/b", {}}};
+  EXPECT_THAT(Open().error().message, HasSubstr("a/b"));
+}
+
 TEST_F(ColumnarStoreTest, OldHeadIsFlushedByMaintenance) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Write(Batch(1)));
@@ -178,7 +224,8 @@ class ConcurrencyTest : public ColumnarStoreTest {
   ConcurrencyTest() {
     options_.wal.sync = WalSync::kNone;
     options_.background_thread = true;
-    options_.retention = std::chrono::seconds(0);  // the real clock is later
+    options_.limits.retention =
+        std::chrono::seconds(0);  // the real clock is later
     options_.merge.min_parts = 2;
     options_.merge.bytes_per_second = 0;
   }
@@ -259,7 +306,7 @@ class ConcurrentRetentionTest : public ConcurrencyTest {
 };
 
 TEST_F(ConcurrentRetentionTest, RetentionBesidesDisturbsNobody) {
-  options_.retention_max_bytes = 20'000;
+  options_.limits.retention_max_bytes = 20'000;
   RunEverything();
   EXPECT_TRUE(store_->Close());
   EXPECT_GT(store_->counters().parts_dropped_by_bytes, 0u);

@@ -231,7 +231,7 @@ TEST_F(ScrubTest, CorruptPageIsNamedCountedAndContained) {
   const auto ids = Batch(2)->spans().trace_id;
   for (const TraceId& id : ids) EXPECT_TRUE(store_->GetTrace(context, id));
   // It goes with its part.
-  clock_.Advance(options_.retention + std::chrono::hours(1));
+  clock_.Advance(options_.limits.retention + std::chrono::hours(1));
   store_->RunMaintenance();
   EXPECT_EQ(store_->damage().parts(), 0u);
 }

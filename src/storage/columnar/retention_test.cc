@@ -95,7 +95,7 @@ TEST_F(RetentionTest, RetentionDropsPartsByAge) {
   ASSERT_TRUE(store_->Flush());
   store_->RunMaintenance();
   EXPECT_EQ(Stored(), Described({Batch(1)}));
-  clock_.Advance(options_.retention + std::chrono::minutes(2));
+  clock_.Advance(options_.limits.retention + std::chrono::minutes(2));
   store_->RunMaintenance();
   EXPECT_THAT(Stored(), IsEmpty());
   EXPECT_EQ(store_->counters().parts_dropped_by_age, 1u);
@@ -105,8 +105,48 @@ TEST_F(RetentionTest, RetentionDropsPartsByAge) {
   EXPECT_EQ(Stored(), Described({Batch(2)}));
 }
 
+// Clocks of services are wrong by any amount: what counts is when a span came.
+TEST_F(RetentionTest, SpansOf1970AndOf2200AreKeptAsLongAsOthers) {
+  const auto batch_of = [](uint64_t seed, uint64_t start_ns) {
+    return std::make_shared<const model::SpanBatch>(
+        model::RandomBatchForTesting(
+            seed, {.span_count = 6, .start = UnixNanos{start_ns}}));
+  };
+  const auto of_1970 = batch_of(1, 1'000'000'000);
+  const auto of_2200 = batch_of(2, 7'258'118'400'000'000'000);
+  ASSERT_TRUE(Open());
+  for (const auto& batch : {of_1970, of_2200}) {
+    ASSERT_TRUE(Write(batch));
+    ASSERT_TRUE(store_->Flush());
+  }
+  store_->RunMaintenance();
+  EXPECT_EQ(Stored(), Described({of_1970, of_2200}));
+  clock_.Advance(options_.limits.retention - std::chrono::minutes(2));
+  store_->RunMaintenance();
+  EXPECT_EQ(Stored(), Described({of_1970, of_2200}));
+  clock_.Advance(std::chrono::minutes(4));
+  store_->RunMaintenance();
+  EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(RetentionTest, TenantWithItsOwnRetentionGoesByThat) {
+  options_.limits.retention = std::chrono::hours(48);
+  options_.tenants["short"].retention = std::chrono::hours(1);
+  options_.tenants["small"].retention_max_bytes = 1;
+  ASSERT_TRUE(Open());
+  for (const char* tenant : {"t", "short", "small"}) WritePartOf(1, tenant);
+  store_->RunMaintenance();
+  EXPECT_EQ(Stats("t").parts, 1u);
+  EXPECT_EQ(Stats("short").parts, 1u);
+  EXPECT_EQ(Stats("small").parts, 0u);
+  clock_.Advance(std::chrono::hours(2));
+  store_->RunMaintenance();
+  EXPECT_EQ(Stats("t").parts, 1u);
+  EXPECT_EQ(Stats("short").parts, 0u);
+}
+
 TEST_F(RetentionTest, RetentionByBytesDropsTheOldestPart) {
-  options_.retention_max_bytes = 1;
+  options_.limits.retention_max_bytes = 1;
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Write(Batch(1)));
   ASSERT_TRUE(store_->Flush());
@@ -218,7 +258,7 @@ TEST_F(RetentionTest, DroppedMergeTakesWhatItReplacedWithIt) {
   const std::string parts = options_.data_dir + "/tenants/t/parts";
   ASSERT_EQ(Stats().parts, 1u);
   ASSERT_THAT(*disk_.List(parts), SizeIs(2));
-  clock_.Advance(options_.retention + std::chrono::hours(1));
+  clock_.Advance(options_.limits.retention + std::chrono::hours(1));
   store_->RunMaintenance();
   EXPECT_THAT(*disk_.List(parts), IsEmpty());
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/request_context.h"
 #include "base/text.h"
 
 namespace khtrace::storage::columnar {
@@ -15,7 +16,27 @@ Status Refuse(std::string message) {
   return Error{Code::kInvalidArgument, std::move(message)};
 }
 
+// `of`: "" or " of tenant …".
+Status ValidateLimits(const TenantLimits& limits, const std::string& of) {
+  if (limits.retention.count() < 0) {
+    return Refuse(fmt::format("retention{} is {} s, below zero", of,
+                              limits.retention.count()));
+  }
+  // A smaller one would make a part of every few requests.
+  constexpr uint64_t kMinMemory = 2 * kMinHeadBytes;
+  if (limits.max_memory_bytes != 0 && limits.max_memory_bytes < kMinMemory) {
+    return Refuse(fmt::format("max_memory_bytes{} is {}, at least {} is needed",
+                              of, limits.max_memory_bytes, kMinMemory));
+  }
+  return {};
+}
+
 }  // namespace
+
+const TenantLimits& StoreOptions::LimitsOf(std::string_view tenant) const {
+  const auto found = tenants.find(tenant);
+  return found == tenants.end() ? limits : found->second;
+}
 
 Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
   if (data_dir.empty()) return Refuse("storage path is empty");
@@ -37,9 +58,13 @@ Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
     return Refuse(fmt::format("head_max_age is {} s, at least 1 is needed",
                               head_max_age.count()));
   }
-  if (retention.count() < 0) {
-    return Refuse(
-        fmt::format("retention is {} s, below zero", retention.count()));
+  RETURN_IF_ERROR(ValidateLimits(limits, ""));
+  for (const auto& [tenant, own] : tenants) {
+    if (Status valid = ValidateTenant(tenant); !valid) {
+      return std::move(valid).error().With("storage tenants");
+    }
+    RETURN_IF_ERROR(
+        ValidateLimits(own, fmt::format(" of tenant \"{}\"", tenant)));
   }
   if (!(retention_max_disk_fill >= 0 && retention_max_disk_fill <= 1)) {
     return Refuse(fmt::format("retention max_disk_fill is {}, not in 0 to 1",
@@ -58,11 +83,11 @@ Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
                               merge.min_parts));
   }
   if (max_tenants == 0) return Refuse("max_tenants is 0");
-  if (retention.count() > 0 && retention < head_max_age) {
+  if (limits.retention.count() > 0 && limits.retention < head_max_age) {
     warnings->push_back(fmt::format(
         "retention {} is shorter than head_max_age {}: spans are kept for the "
         "latter",
-        FormatGoDuration(retention), FormatGoDuration(head_max_age)));
+        FormatGoDuration(limits.retention), FormatGoDuration(head_max_age)));
   }
   if (wal.sync == WalSync::kNone) {
     warnings->push_back(

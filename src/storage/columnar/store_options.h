@@ -3,7 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -12,6 +15,19 @@
 #include "storage/columnar/wal_writer.h"
 
 namespace khtrace::storage::columnar {
+
+// How long a tenant's spans are kept, and its share of the memory.
+struct TenantLimits {
+  // Parts whose newest span arrived longer ago are deleted. 0: never.
+  std::chrono::seconds retention = std::chrono::hours(336);
+  // Of the tenant's parts. Beyond it the oldest part goes. 0: no limit.
+  uint64_t retention_max_bytes = 0;
+  // Of its spans in memory: beyond it Write answers kResourceExhausted, while
+  // other tenants still find room. Its head becomes a part at half of that, if
+  // head_max_bytes is not less. 0: only what all tenants share. 32 MiB at
+  // least.
+  uint64_t max_memory_bytes = 0;
+};
 
 struct StoreOptions {
   // Everything lies below it (docs/format/data-directory.md). Made if missing.
@@ -35,10 +51,9 @@ struct StoreOptions {
   // later in any case. Larger: fewer traces are cut through. 0: at once.
   std::chrono::seconds trace_idle{10};
 
-  // Parts whose newest span arrived longer ago are deleted. 0: never.
-  std::chrono::seconds retention = std::chrono::hours(336);
-  // Of a tenant's parts. Beyond it the oldest part goes. 0: no limit.
-  uint64_t retention_max_bytes = 0;
+  // Of every tenant that is not in `tenants`.
+  TenantLimits limits;
+  std::map<std::string, TenantLimits, std::less<>> tenants;
   // Share of the disk that may be filled. Beyond it the oldest part of all
   // tenants goes, unless that could not help, as other files fill the disk:
   // then only when there is no room left to take spans in. 0: no limit.
@@ -59,6 +74,8 @@ struct StoreOptions {
   bool background_thread = true;
 
   PartWriteOptions part;
+
+  const TenantLimits& LimitsOf(std::string_view tenant) const;
 
   // kInvalidArgument names option, value and limit; warnings are for values
   // that work and are rarely meant.

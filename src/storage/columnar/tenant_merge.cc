@@ -56,8 +56,8 @@ PartList TenantStore::ClaimMerge() {
                             context_.damage.IsDamaged(part->path())});
   }
   PartList inputs;
-  for (const size_t i : PickMerge(candidates, context_.options.merge,
-                                  context_.options.retention)) {
+  for (const size_t i :
+       PickMerge(candidates, context_.options.merge, limits_.retention)) {
     inputs.push_back((*parts_)[i]);
   }
   claimed_ = inputs;

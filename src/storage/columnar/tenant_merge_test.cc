@@ -165,7 +165,8 @@ TEST_F(MergeTest, ClosingEndsAMergeAtOnceAndLosesNothing) {
   ThreadPool upkeep("upkeep", 1);
   options_.merge.bytes_per_second = 1;  // hours
   options_.wal.sync = WalSync::kNone;
-  options_.retention = std::chrono::seconds(0);  // the real clock is later
+  options_.limits.retention =
+      std::chrono::seconds(0);  // the real clock is later
   auto opened = ColumnarStore::Open(options_, Fs::Real(), Clock::System(),
                                     {commit, background, upkeep});
   ASSERT_TRUE(opened);

@@ -103,6 +103,7 @@ Status TenantStore::ReplayLog(WalReplay* replay) {
                   spans += batch->row_count();
                   HeadBatch entry(std::move(batch));
                   context_.counters.head_bytes += entry.bytes;
+                  held_bytes_ += entry.bytes;
                   Insert(std::move(entry), sequence);
                   return {};
                 }));

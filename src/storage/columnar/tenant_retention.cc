@@ -26,8 +26,7 @@ bool Contains(const PartList& parts, const std::shared_ptr<const Part>& part) {
 }  // namespace
 
 void TenantStore::DropParts() {
-  const StoreOptions& options = context_.options;
-  const UnixNanos cutoff = context_.clock.Now().Minus(options.retention);
+  const UnixNanos cutoff = context_.clock.Now().Minus(limits_.retention);
   PartList old;
   PartList surplus;
   {
@@ -37,11 +36,11 @@ void TenantStore::DropParts() {
     for (const auto& part : OldestFirst(*parts_)) {
       // A merge is reading it: its successor is judged when it is there.
       if (Contains(claimed_, part)) break;
-      if (options.retention.count() > 0 &&
+      if (limits_.retention.count() > 0 &&
           part->info().RetentionTime() < cutoff) {
         old.push_back(part);
-      } else if (options.retention_max_bytes > 0 &&
-                 bytes > options.retention_max_bytes) {
+      } else if (limits_.retention_max_bytes > 0 &&
+                 bytes > limits_.retention_max_bytes) {
         surplus.push_back(part);
       } else {
         break;

@@ -28,13 +28,47 @@ constexpr std::chrono::seconds kFlushRetry{5};
 TenantStore::TenantStore(StoreContext& context, std::string dir)
     : context_(context),
       dir_(std::move(dir)),
+      limits_(context.options.LimitsOf(
+          std::string_view(dir_).substr(dir_.rfind('/') + 1))),
+      head_max_bytes_(limits_.max_memory_bytes == 0
+                          ? context.options.head_max_bytes
+                          : std::min(context.options.head_max_bytes,
+                                     limits_.max_memory_bytes / 2)),
       parts_(std::make_shared<const PartList>()),
       active_(std::make_shared<HeadGeneration>()) {}
 
 TenantStore::~TenantStore() {
   uint64_t held = active_->bytes();
   for (const Sealed& sealed : sealed_) held += sealed.generation->bytes();
-  context_.counters.head_bytes -= held;
+  Release(held);
+}
+
+Status TenantStore::Hold(uint64_t bytes) {
+  const uint64_t all = context_.counters.head_bytes.fetch_add(bytes);
+  const uint64_t own = held_bytes_.fetch_add(bytes);
+  const uint64_t limit = 2 * context_.options.head_max_bytes;
+  const uint64_t own_limit = limits_.max_memory_bytes;
+  if (all + bytes > limit) {
+    Release(bytes);
+    return Error{Code::kResourceExhausted,
+                 fmt::format("spans in memory wait for the disk: {} bytes "
+                             "held, limit {}",
+                             all, limit)};
+  }
+  if (own_limit != 0 && own + bytes > own_limit) {
+    Release(bytes);
+    return Error{
+        Code::kResourceExhausted,
+        fmt::format("this tenant's spans in memory wait for the disk: {} bytes "
+                    "held, its limit is {}",
+                    own, own_limit)};
+  }
+  return {};
+}
+
+void TenantStore::Release(uint64_t bytes) {
+  context_.counters.head_bytes -= bytes;
+  held_bytes_ -= bytes;
 }
 
 void TenantStore::Write(const model::SpanBatch& batch, TraceWriter::Done done) {
@@ -42,23 +76,16 @@ void TenantStore::Write(const model::SpanBatch& batch, TraceWriter::Done done) {
   auto compact =
       std::make_shared<const model::SpanBatch>(model::Compact(batch));
   HeadBatch entry(compact);
-  StoreCounters& counters = context_.counters;
-  const uint64_t limit = 2 * context_.options.head_max_bytes;
-  const uint64_t held = counters.head_bytes.fetch_add(entry.bytes);
-  const auto refuse = [&counters, bytes = entry.bytes](
+  if (Status room = Hold(entry.bytes); !room) {
+    ++context_.counters.batches_refused;
+    return done(std::move(room));
+  }
+  const auto refuse = [this, bytes = entry.bytes](
                           const TraceWriter::Done& answer, Error error) {
-    counters.head_bytes -= bytes;
-    ++counters.batches_refused;
+    Release(bytes);
+    ++context_.counters.batches_refused;
     answer(std::move(error));
   };
-  if (held + entry.bytes > limit) {
-    return refuse(
-        done,
-        {Code::kResourceExhausted,
-         fmt::format("spans in memory wait for the disk: {} bytes held, limit "
-                     "{}",
-                     held, limit)});
-  }
   auto frame = EncodeWalFrame(*compact);
   if (!frame) return refuse(done, std::move(frame).error());
   wal_->Append(*std::move(frame),
@@ -94,8 +121,7 @@ void TenantStore::Insert(HeadBatch batch, uint64_t sequence) {
     MutexLock lock(mu_);
     active_->Append(std::move(batch), context_.clock.Monotonic());
     last_sequence_ = sequence;
-    if (active_->bytes() >= context_.options.head_max_bytes &&
-        sealed_.empty()) {
+    if (active_->bytes() >= head_max_bytes_ && sealed_.empty()) {
       Cut();
       // wal_ is missing only during recovery: then maintenance flushes.
       post = wal_ != nullptr && ClaimFlush();
@@ -190,7 +216,7 @@ Status TenantStore::FlushOne(const Sealed& sealed) {
     sealed_.erase(sealed_.begin());
   }
   StoreCounters& counters = context_.counters;
-  counters.head_bytes -= sealed.generation->bytes();
+  Release(sealed.generation->bytes());
   counters.flushed_spans += sealed.generation->span_count();
   counters.flushed_bytes += written->file_bytes;
   ++counters.flushes;

@@ -93,6 +93,9 @@ class TenantStore {
   Status ReplayLog(WalReplay* replay);
   uint64_t FlushedSequence() const;
 
+  // Counts memory for spans, or says whose limit that would exceed.
+  Status Hold(uint64_t bytes);
+  void Release(uint64_t bytes);
   // At most every ten seconds: a full disk would fill the log as well.
   void LogRefusal(const Error& error);
   void Insert(HeadBatch batch, uint64_t sequence) KHTRACE_EXCLUDES(mu_);
@@ -125,6 +128,9 @@ class TenantStore {
 
   StoreContext& context_;
   const std::string dir_;
+  const TenantLimits limits_;
+  const uint64_t head_max_bytes_;
+  std::atomic<uint64_t> held_bytes_{0};  // its share of counters.head_bytes
   uint64_t newest_name_ = 0;  // of all part files; only while opening
   std::unique_ptr<WalWriter> wal_;
 
