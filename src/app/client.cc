@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 
 #include "app/commands.h"
 #include "app/terminal.h"
+#include "base/request_context.h"
 
 namespace khtrace::app {
 namespace {
@@ -65,26 +68,75 @@ Result<Endpoint> ParseEndpoint(std::string_view text, uint16_t default_port) {
   return endpoint;
 }
 
-Result<Endpoint> ChooseEndpoint(std::string_view endpoint_flag, int port_offset,
+void AddIdentityFlags(CLI::App& command, ClientFlags* flags) {
+  command
+      .add_option("--token", flags->token,
+                  "Bearer token, where the server wants one")
+      ->envname("KHTRACE_TOKEN");
+  command
+      .add_option("--tenant", flags->tenant,
+                  "Tenant (X-Scope-OrgID), where the server has several")
+      ->envname("KHTRACE_TENANT");
+}
+
+void AddClientFlags(CLI::App& command, std::string_view door, uint16_t port,
+                    ClientFlags* flags) {
+  command.add_option("--endpoint", flags->endpoint,
+                     fmt::format("{} of the server (default "
+                                 "http://127.0.0.1:{})",
+                                 door, port));
+  command.add_option("--port-offset", flags->port_offset,
+                     "Added to the default port, as for khtrace serve");
+  AddIdentityFlags(command, flags);
+}
+
+Result<Endpoint> ChooseEndpoint(const ClientFlags& flags,
                                 uint16_t default_port) {
-  const int port = default_port + port_offset;
+  const int port = default_port + flags.port_offset;
   if (port < 1 || port > 65535) {
     return Error{Code::kInvalidArgument,
                  fmt::format("--port-offset {} makes port {} of {}; ports are "
                              "1 to 65535",
-                             port_offset, port, default_port)};
+                             flags.port_offset, port, default_port)};
   }
-  if (endpoint_flag.empty()) {
-    return Endpoint{.port = static_cast<uint16_t>(port)};
+  const bool sendable = std::all_of(flags.token.begin(), flags.token.end(),
+                                    [](char c) { return c > ' ' && c < 0x7f; });
+  if (!sendable) {
+    return Error{Code::kInvalidArgument,
+                 "--token: has a blank or another character that no header "
+                 "can carry"};
   }
-  return ParseEndpoint(endpoint_flag, static_cast<uint16_t>(port));
+  if (!flags.tenant.empty()) RETURN_IF_ERROR(ValidateTenant(flags.tenant));
+  Endpoint endpoint{.port = static_cast<uint16_t>(port)};
+  if (!flags.endpoint.empty()) {
+    ASSIGN_OR_RETURN(endpoint, ParseEndpoint(flags.endpoint, endpoint.port));
+  }
+  endpoint.token = flags.token;
+  endpoint.tenant = flags.tenant;
+  return endpoint;
 }
 
 net::HttpClient ConnectTo(const Endpoint& endpoint) {
   net::HttpClientOptions options;
   options.host = endpoint.host;
   options.port = endpoint.port;
+  if (!endpoint.token.empty()) {
+    options.headers.Set("Authorization", "Bearer " + endpoint.token);
+  }
+  if (!endpoint.tenant.empty()) {
+    options.headers.Set("X-Scope-OrgID", endpoint.tenant);
+  }
   return net::HttpClient(std::move(options));
+}
+
+Error Refused(const Endpoint& endpoint, const net::HttpResponse& answer) {
+  std::string_view hint;
+  if (answer.status == 401) {
+    hint = "; --token or KHTRACE_TOKEN says who asks, --tenant for whom";
+  }
+  return {Code::kUnavailable,
+          fmt::format("{} answered {}: {}{}", endpoint.ToString(),
+                      answer.status, AnswerExcerpt(answer.body), hint)};
 }
 
 Error Unreachable(const Endpoint& endpoint, Error error) {

@@ -9,6 +9,10 @@
 #include "base/result.h"
 #include "net/http_client.h"
 
+namespace CLI {
+class App;
+}
+
 // What the commands that talk to a running server have in common.
 
 namespace khtrace::app {
@@ -24,6 +28,9 @@ inline constexpr uint16_t kMetricsPort = 8888;
 struct Endpoint {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
+  // Who asks, where the server wants to know: a bearer token, a tenant.
+  std::string token = {};
+  std::string tenant = {};
 
   std::string ToString() const;  // "127.0.0.1:4318", "[::1]:4318"
 };
@@ -33,12 +40,31 @@ struct Endpoint {
 // which the commands do not speak.
 Result<Endpoint> ParseEndpoint(std::string_view text, uint16_t default_port);
 
-// What --endpoint and --port-offset ask for: without --endpoint the door on
-// this machine. kInvalidArgument when the port leaves 1 to 65535.
-Result<Endpoint> ChooseEndpoint(std::string_view endpoint_flag, int port_offset,
+// Which server, and who asks.
+struct ClientFlags {
+  std::string endpoint = {};
+  int port_offset = 0;
+  std::string token = {};
+  std::string tenant = {};
+};
+
+// --token and --tenant, with their environment variables.
+void AddIdentityFlags(CLI::App& command, ClientFlags* flags);
+// Those, --endpoint and --port-offset. `door`: "Tempo API"; its default port
+// is for the help.
+void AddClientFlags(CLI::App& command, std::string_view door, uint16_t port,
+                    ClientFlags* flags);
+
+// What the flags ask for: without --endpoint the door on this machine.
+// kInvalidArgument when the port leaves 1 to 65535, or for a token or tenant
+// that no request can carry.
+Result<Endpoint> ChooseEndpoint(const ClientFlags& flags,
                                 uint16_t default_port);
 
 net::HttpClient ConnectTo(const Endpoint& endpoint);
+
+// For an answer that is no success: its status and words, and what to do.
+Error Refused(const Endpoint& endpoint, const net::HttpResponse& answer);
 
 // Says in a user's words why there was no answer from `endpoint`.
 Error Unreachable(const Endpoint& endpoint, Error error);

@@ -32,9 +32,18 @@ TEST(Endpoint, RefusalsNameTheFlagAndTheText) {
 }
 
 TEST(Endpoint, PortOffsetShiftsTheDefaultOnly) {
-  EXPECT_EQ(ChooseEndpoint("", 1000, 4318)->ToString(), "127.0.0.1:5318");
-  EXPECT_EQ(ChooseEndpoint("a:7", 1000, 4318)->ToString(), "a:7");
-  EXPECT_FALSE(ChooseEndpoint("", 65000, 4318));
+  const auto chosen = [](const char* endpoint, int offset) {
+    return ChooseEndpoint({.endpoint = endpoint, .port_offset = offset}, 4318);
+  };
+  EXPECT_EQ(chosen("", 1000)->ToString(), "127.0.0.1:5318");
+  EXPECT_EQ(chosen("a:7", 1000)->ToString(), "a:7");
+  EXPECT_FALSE(chosen("", 65000));
+}
+
+TEST(Endpoint, RefusesATokenOrTenantThatNoHeaderCarries) {
+  EXPECT_EQ(ChooseEndpoint({.token = "a", .tenant = "b"}, 1)->token, "a");
+  EXPECT_FALSE(ChooseEndpoint({.token = "a\r\nHost: b"}, 1));
+  EXPECT_FALSE(ChooseEndpoint({.tenant = "a b"}, 1));
 }
 
 TEST(Endpoint, SaysWhyNothingAnswers) {

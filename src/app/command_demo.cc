@@ -37,8 +37,7 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 extern "C" void AskToStop(int) { stop_asked.store(true); }
 
 struct DemoFlags {
-  std::string endpoint;
-  int port_offset = 0;
+  ClientFlags client;
   double rate = 200;
   std::string duration;
   uint64_t spans = 0;  // 0 = no limit
@@ -78,9 +77,7 @@ Result<DemoPlan> MakePlan(const DemoFlags& flags) {
                 .duration = {},
                 .spans = flags.spans,
                 .seed = flags.seed};
-  ASSIGN_OR_RETURN(
-      plan.endpoint,
-      ChooseEndpoint(flags.endpoint, flags.port_offset, kOtlpHttpPort));
+  ASSIGN_OR_RETURN(plan.endpoint, ChooseEndpoint(flags.client, kOtlpHttpPort));
   if (!flags.duration.empty()) {
     ASSIGN_OR_RETURN(plan.duration, DurationFlag("--duration", flags.duration));
   }
@@ -122,9 +119,7 @@ class Sender {
       } else if (answer->status == 429 || answer->status == 503) {
         told = RetryAfter(answer->headers.Get("Retry-After"));
       } else {
-        return Error{Code::kFailedPrecondition,
-                     fmt::format("{} answered {}: {}", endpoint_.ToString(),
-                                 answer->status, AnswerExcerpt(answer->body))};
+        return Refused(endpoint_, *answer);
       }
       ++waits_;
       Sleep(told.value_or(pause));
@@ -305,11 +300,7 @@ void AddDemoCommand(CLI::App& root, int* exit_code) {
   auto flags = std::make_shared<DemoFlags>();
   CLI::App* command = root.add_subcommand(
       "demo", "Send traffic of a simulated shop over OTLP/HTTP");
-  command->add_option(
-      "--endpoint", flags->endpoint,
-      "OTLP/HTTP of the server (default http://127.0.0.1:4318)");
-  command->add_option("--port-offset", flags->port_offset,
-                      "Added to the default port, as for khtrace serve");
+  AddClientFlags(*command, "OTLP/HTTP", kOtlpHttpPort, &flags->client);
   command->add_option("--rate", flags->rate, "Spans per second")
       ->capture_default_str();
   command->add_option("--duration", flags->duration,

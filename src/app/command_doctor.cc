@@ -28,7 +28,7 @@ constexpr auto kTestSpanPatience = 10s;
 
 struct DoctorFlags {
   std::string host = "127.0.0.1";
-  int port_offset = 0;
+  ClientFlags client;
   bool send_test_span = false;
   std::string color = "auto";
 };
@@ -67,8 +67,7 @@ class Doctor {
 
  private:
   Result<Endpoint> EndpointOf(uint16_t port) const {
-    ASSIGN_OR_RETURN(Endpoint endpoint,
-                     ChooseEndpoint("", flags_.port_offset, port));
+    ASSIGN_OR_RETURN(Endpoint endpoint, ChooseEndpoint(flags_.client, port));
     endpoint.host = flags_.host;
     return endpoint;
   }
@@ -175,9 +174,7 @@ class Doctor {
     auto sent = sender.Post("/v1/traces", body, "application/x-protobuf");
     if (!sent) return Unreachable(door, std::move(sent).error());
     if (sent->status != 200) {
-      return Error{Code::kFailedPrecondition,
-                   fmt::format("the test span was answered {}: {}",
-                               sent->status, AnswerExcerpt(sent->body))};
+      return Refused(door, *sent).With("the test span");
     }
     const auto acknowledged = std::chrono::steady_clock::now();
     for (;;) {
@@ -224,7 +221,9 @@ class Doctor {
   }
 
   void Advise() const {
-    const auto port = [&](uint16_t base) { return base + flags_.port_offset; };
+    const auto port = [&](uint16_t base) {
+      return base + flags_.client.port_offset;
+    };
     fmt::print(
         "\nNothing has arrived yet. Tell your services where to send:\n\n"
         "  OTEL_EXPORTER_OTLP_ENDPOINT=http://{0}:{1}"
@@ -255,8 +254,9 @@ void AddDoctorCommand(CLI::App& root, int* exit_code) {
       "Say where spans stop: received, dropped, refused, stored, searchable");
   command->add_option("--host", flags->host, "Where the server runs")
       ->capture_default_str();
-  command->add_option("--port-offset", flags->port_offset,
+  command->add_option("--port-offset", flags->client.port_offset,
                       "Added to every port, as for khtrace serve");
+  AddIdentityFlags(*command, &flags->client);
   command->add_flag("--send-test-span", flags->send_test_span,
                     "Send one span over OTLP/HTTP, look it up, and say how "
                     "long that took");

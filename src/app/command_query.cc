@@ -31,8 +31,7 @@ struct QueryFlags {
   bool error = false;
   int limit = 20;
   bool json = false;
-  std::string endpoint;
-  int port_offset = 0;
+  ClientFlags client;
   std::string color = "auto";
 };
 
@@ -144,16 +143,13 @@ Status RunQuery(const QueryFlags& flags) {
   }
   ASSIGN_OR_RETURN(const std::string target,
                    SearchTarget(flags, Clock::System().Now()));
-  ASSIGN_OR_RETURN(
-      const Endpoint endpoint,
-      ChooseEndpoint(flags.endpoint, flags.port_offset, kJaegerPort));
+  ASSIGN_OR_RETURN(const Endpoint endpoint,
+                   ChooseEndpoint(flags.client, kJaegerPort));
   net::HttpClient client = ConnectTo(endpoint);
   auto answer = client.Get(target, {{"Accept", "application/json"}});
   if (!answer) return Unreachable(endpoint, std::move(answer).error());
   if (answer->status != 200) {
-    return Error{Code::kUnavailable,
-                 fmt::format("{} answered {}: {}", endpoint.ToString(),
-                             answer->status, AnswerExcerpt(answer->body))};
+    return Refused(endpoint, *answer);
   }
   if (flags.json) {
     fmt::print("{}\n", answer->body);
@@ -202,11 +198,7 @@ void AddFlags(CLI::App& command, QueryFlags& flags) {
       ->check(CLI::Range(1, kMaxLimit))
       ->capture_default_str();
   command.add_flag("--json", flags.json, "Print the server's JSON answer");
-  command.add_option(
-      "--endpoint", flags.endpoint,
-      "Jaeger API of the server (default http://127.0.0.1:16686)");
-  command.add_option("--port-offset", flags.port_offset,
-                     "Added to the default port, as for khtrace serve");
+  AddClientFlags(command, "Jaeger API", kJaegerPort, &flags.client);
   command.add_option("--color", flags.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
 }

@@ -15,8 +15,7 @@ namespace {
 
 struct TraceFlags {
   std::string id;
-  std::string endpoint;
-  int port_offset = 0;
+  ClientFlags client;
   std::string span;
   std::string color = "auto";
   bool json = false;
@@ -37,9 +36,7 @@ Result<model::SpanBatch> FetchTrace(const Endpoint& endpoint,
                              id.ToHex(), endpoint.ToString())};
   }
   if (answer->status != 200) {
-    return Error{Code::kUnavailable,
-                 fmt::format("{} answered {}: {}", endpoint.ToString(),
-                             answer->status, AnswerExcerpt(answer->body))};
+    return Refused(endpoint, *answer);
   }
   auto decoded = codec::DecodeOtlpProtobuf(std::move(answer->body));
   if (!decoded) return std::move(decoded).error().With(endpoint.ToString());
@@ -78,9 +75,8 @@ Status ShowTrace(const TraceFlags& flags) {
                     "all zero",
                     flags.id)};
   }
-  ASSIGN_OR_RETURN(
-      const Endpoint endpoint,
-      ChooseEndpoint(flags.endpoint, flags.port_offset, kTempoPort));
+  ASSIGN_OR_RETURN(const Endpoint endpoint,
+                   ChooseEndpoint(flags.client, kTempoPort));
   ASSIGN_OR_RETURN(const model::SpanBatch trace, FetchTrace(endpoint, *id));
   if (flags.json) {
     std::string json;
@@ -114,11 +110,7 @@ void AddTraceCommand(CLI::App& root, int* exit_code) {
   command->add_flag("--attributes", flags->attributes,
                     "Show the attributes below each span");
   command->add_flag("--json", flags->json, "Print the trace as OTLP JSON");
-  command->add_option(
-      "--endpoint", flags->endpoint,
-      "Tempo API of the server (default http://127.0.0.1:3200)");
-  command->add_option("--port-offset", flags->port_offset,
-                      "Added to the default port, as for khtrace serve");
+  AddClientFlags(*command, "Tempo API", kTempoPort, &flags->client);
   command->add_option("--color", flags->color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
   command->footer(

@@ -90,8 +90,11 @@ Result<HttpResponse> HttpClient::Send(std::string_view method,
     fmt::format_to(std::back_inserter(head), "Host: {}:{}\r\n", options_.host,
                    options_.port);
   }
-  for (const auto& [name, value] : headers) {
-    fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
+  for (const HttpHeaders* part :
+       std::initializer_list<const HttpHeaders*>{&options_.headers, &headers}) {
+    for (const auto& [name, value] : *part) {
+      fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
+    }
   }
   if (!body.empty() || method == "POST" || method == "PUT") {
     fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n",

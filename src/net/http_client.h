@@ -20,6 +20,8 @@ struct HttpClientOptions {
   std::chrono::milliseconds request_timeout{30'000};
   // Longer answers are kResourceExhausted.
   size_t max_response_bytes = 256u << 20;
+  // Sent with every request.
+  HttpHeaders headers = {};
 };
 
 // A blocking HTTP/1.1 client without TLS: for the command line, health checks

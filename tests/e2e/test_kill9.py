@@ -124,7 +124,8 @@ def test_acknowledged_spans_survive_kill_9_exactly_once(new_server):
                                 seed + cycle * SENDERS + number)
                          for number in range(SENDERS)]
         server = new_server(*options).start()
-        check(server, everyone)
+        # Old traces are read now and then: hundreds of cycles stay linear.
+        check(server, everyone if cycle % 20 == 0 else everyone[-2 * SENDERS:])
         load_and_kill(server, everyone[-SENDERS:], moment.uniform(0, 1.6))
     check(new_server(*options).start(), everyone)
     assert acknowledged(everyone) > 5 * CYCLES

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1 import (trace_service_pb2,
                                                     trace_service_pb2_grpc)
 
 from otlp import JSON, new_trace_id, post, request, span
-from server import JAEGER, OTLP_GRPC, OTLP_HTTP, TEMPO
+from server import JAEGER, OTLP_GRPC, OTLP_HTTP, TEMPO, run_khtrace
 
 CONFIG = """
 receivers:
@@ -143,6 +143,26 @@ def test_query_apis_want_their_token(new_server):
         assert server.get(base, path).status == 401
         assert server.get(base, path,
                           Authorization="Bearer open").status in (200, 404)
+    assert server.get(TEMPO, "/ready").status == 200
+
+
+def test_commands_say_who_asks(new_server, monkeypatch):
+    server = new_server("--set", "auth.bearer_tokens=[open]",
+                        "--set", "multitenancy=true").start()
+    item = span(new_trace_id())
+    assert post(server, request([item]), X_Scope_OrgID="red").status == 200
+    trace = ("trace", item.trace_id.hex(), "--port-offset", server.offset)
+    code, _, err = run_khtrace(*trace)
+    assert code != 0 and "--token" in err
+    code, out, err = run_khtrace(*trace, "--token", "open", "--tenant", "red")
+    assert code == 0, err
+    code, _, err = run_khtrace(*trace, "--token", "open", "--tenant", "blue")
+    assert code != 0 and "no trace" in err
+    monkeypatch.setenv("KHTRACE_TOKEN", "open")
+    monkeypatch.setenv("KHTRACE_TENANT", "red")
+    for command in ("query", "doctor"):
+        code, out, err = run_khtrace(command, "--port-offset", server.offset)
+        assert code == 0, out + err
 
 
 def test_tenants_do_not_see_each_other(new_server):
