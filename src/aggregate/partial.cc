@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregate/partial.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace khtrace::aggregate {
+namespace {
+
+// The numbers of one partial's texts in another one.
+class TextMap {
+ public:
+  TextMap(const Partial& from, Partial* to)
+      : from_(from), to_(to), known_(from.text_count(), kUnknown) {}
+
+  void Translate(TextId& id) {
+    uint32_t& known = known_[id.value];
+    if (known == kUnknown) known = to_->Intern(from_.Text(id)).value;
+    id.value = known;
+  }
+  template <typename T>
+  void Translate(T&) {}
+
+ private:
+  static constexpr uint32_t kUnknown = UINT32_MAX;
+  const Partial& from_;
+  Partial* to_;
+  std::vector<uint32_t> known_;
+};
+
+void Apply(uint64_t& to, uint64_t from, bool subtract) {
+  to += subtract ? 0 - from : from;
+}
+void Apply(LatencyHistogram& to, const LatencyHistogram& from, bool subtract) {
+  subtract ? to.Subtract(from) : to.Merge(from);
+}
+void Apply(Earliest& to, const Earliest& from, bool subtract) {
+  if (!subtract) to = std::min(to, from);
+}
+void Apply(Latest& to, const Latest& from, bool subtract) {
+  if (!subtract) to = std::max(to, from);
+}
+
+bool IsEmpty(uint64_t count) { return count == 0; }
+bool IsEmpty(LatencyHistogram& histogram) {
+  histogram.DropEmptyBins();
+  return histogram.empty();
+}
+// They mean nothing where nothing was counted.
+bool IsEmpty(const Earliest&) { return true; }
+bool IsEmpty(const Latest&) { return true; }
+
+size_t BytesOf(const LatencyHistogram& histogram) {
+  return histogram.bins().size_bytes();
+}
+template <typename T>
+size_t BytesOf(const T&) {
+  return 0;
+}
+
+}  // namespace
+
+TextId Partial::Intern(std::string_view text) {
+  const auto known = numbers_.find(text);
+  if (known != numbers_.end()) return {known->second};
+  const auto number = static_cast<uint32_t>(texts_.size());
+  numbers_.emplace(texts_.emplace_back(text), number);
+  return {number};
+}
+
+void Partial::Merge(const Partial& other, const MergeOptions& options) {
+  TextMap texts(other, this);
+  const auto merge = [&](auto& to, const auto& from) {
+    for (const auto& [from_key, cell] : from) {
+      auto key = from_key;
+      // The whole bucket counts.
+      if (options.first_minute >= key.minute &&
+          options.first_minute - key.minute >= key.kMinutes) {
+        continue;
+      }
+      if (key.minute > options.last_minute) continue;
+      key.minute -= key.minute % options.step_minutes;
+      key.Visit([&](auto& field) { texts.Translate(field); }, key);
+      cell.Visit(
+          [&](auto& sum, const auto& field) {
+            Apply(sum, field, options.subtract);
+          },
+          to[key], cell);
+    }
+  };
+  if ((options.kinds & kRed) != 0) merge(red, other.red);
+  if ((options.kinds & kEdges) != 0) merge(edges, other.edges);
+  if ((options.kinds & kRetries) != 0) merge(retries, other.retries);
+  if ((options.kinds & kErrors) != 0) merge(errors, other.errors);
+  if ((options.kinds & kCritical) != 0) merge(critical, other.critical);
+}
+
+void Partial::DropEmptyRows() {
+  ForEachTable(*this, [](Kind, auto& table) {
+    boost::unordered::erase_if(table, [](auto& row) {
+      bool empty = true;
+      row.second.Visit([&](auto& field) { empty &= IsEmpty(field); },
+                       row.second);
+      return empty;
+    });
+  });
+}
+
+size_t Partial::MemoryBytes() const {
+  // A flat map is at most 7/8 and at least 7/16 full.
+  size_t bytes = sizeof(*this);
+  for (const std::string& text : texts_) {
+    bytes += text.capacity() + sizeof(text) + 32;
+  }
+  ForEachTable(*this, [&](Kind, const auto& table) {
+    bytes += table.bucket_count() * (sizeof(*table.begin()) + 1);
+    for (const auto& [key, cell] : table) {
+      cell.Visit([&](const auto& field) { bytes += BytesOf(field); }, cell);
+    }
+  });
+  return bytes;
+}
+
+}  // namespace khtrace::aggregate

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <tuple>
+
+#include "aggregate/partial_builder.h"
+
+// Who calls whom, and what is called again after an error.
+
+namespace khtrace::aggregate {
+namespace {
+
+using model::SpanKind;
+
+bool IsOutgoing(SpanKind kind) {
+  return kind == SpanKind::kClient || kind == SpanKind::kProducer;
+}
+bool IsIncoming(SpanKind kind) {
+  return kind == SpanKind::kServer || kind == SpanKind::kConsumer;
+}
+
+}  // namespace
+
+PartialBuilder::EdgeSums& PartialBuilder::Edge(const EdgeKey& key) {
+  const auto [edge, added] = edges_.try_emplace(key);
+  if (added) {
+    edge->second.caller = histograms_.New();
+    edge->second.callee = histograms_.New();
+  }
+  return edge->second;
+}
+
+// Names of today first, then those of OpenTelemetry's older conventions
+// (semantic-conventions v1.24: db.system, net.peer.name).
+Target PartialBuilder::TargetOf(const model::RowRef& ref) {
+  const model::SpanBatch& batch = *ref.batch;
+  const KnownTexts texts = FindTexts(batch, batch.spans().attributes[ref.row]);
+  const auto first = [&](std::initializer_list<KnownKey> keys) {
+    for (const KnownKey key : keys) {
+      if (texts[key] != kNoCode) return TextOf(batch, texts[key]);
+    }
+    return TextId();
+  };
+  const auto has = [&](KnownKey key) { return texts[key] != kNoCode; };
+  const TextId address = first({kServerAddress, kNetPeerName});
+  if (has(kDbSystemName) || has(kDbSystem)) {
+    return {TargetType::kDatabase, first({kDbSystemName, kDbSystem}), address};
+  }
+  if (has(kMessagingSystem)) {
+    return {TargetType::kQueue, first({kMessagingSystem}),
+            first({kMessagingDestination})};
+  }
+  if (has(kPeerService)) {
+    return {TargetType::kExternal, first({kPeerService}), address};
+  }
+  return {TargetType::kExternal, address, {}};
+}
+
+void PartialBuilder::AddEdges() {
+  const std::span<const uint32_t> parents = trace_->tree->parents();
+  const auto n = static_cast<uint32_t>(parents.size());
+  if (has_outgoing_) callee_.assign(n, kNoRow);
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t parent = parents[i];
+    if (parent == kNoRow) continue;
+    const bool outgoing = IsOutgoing(kind_[parent]);
+    const bool call =
+        service_[parent] != service_[i] || (outgoing && IsIncoming(kind_[i]));
+    if (!call) continue;
+    const bool async =
+        kind_[parent] == SpanKind::kProducer || kind_[i] == SpanKind::kConsumer;
+    EdgeSums& edge = Edge({service_[parent],
+                           {TargetType::kService, service_[i], {}},
+                           async,
+                           Bucket<EdgeKey>(i)});
+    ++edge.calls;
+    edge.callee_errors += failed_[i];
+    histograms_.Add(edge.callee, Duration(i));
+    if (!outgoing) continue;
+    edge.caller_errors += failed_[parent];
+    histograms_.Add(edge.caller, Duration(parent));
+    if (callee_[parent] == kNoRow) callee_[parent] = i;
+  }
+  if (!has_outgoing_) return;
+  for (uint32_t i = 0; i < n; ++i) {
+    if (!IsOutgoing(kind_[i]) || callee_[i] != kNoRow) continue;
+    EdgeSums& edge =
+        Edge({service_[i], TargetOf(trace_->rows[i]),
+              kind_[i] == SpanKind::kProducer, Bucket<EdgeKey>(i)});
+    ++edge.calls;
+    edge.caller_errors += failed_[i];
+    histograms_.Add(edge.caller, Duration(i));
+  }
+}
+
+void PartialBuilder::AddRetries() {
+  if (!has_outgoing_) return;
+  const std::span<const uint32_t> parents = trace_->tree->parents();
+  looked_below_.assign(parents.size(), 0);
+  for (uint32_t i = 0; i < parents.size(); ++i) {
+    const uint32_t parent = parents[i];
+    if (failed_[i] == 0 || !IsOutgoing(kind_[i]) || parent == kNoRow) continue;
+    if (looked_below_[parent] == 0) AddRetriesBelow(parent);
+    looked_below_[parent] = 1;
+  }
+}
+
+void PartialBuilder::AddRetriesBelow(uint32_t parent) {
+  attempts_.clear();
+  for (const uint32_t row : trace_->tree->children(parent)) {
+    if (!IsOutgoing(kind_[row])) continue;
+    attempts_.push_back(
+        {service_[row], name_[row], TargetOf(trace_->rows[row]), row});
+  }
+  if (attempts_.size() < 2) return;
+  std::sort(attempts_.begin(), attempts_.end(),
+            [](const Attempt& a, const Attempt& b) {
+              const auto left = a.key();
+              const auto right = b.key();
+              return left != right ? left < right : a.row < b.row;
+            });
+  for (auto begin = attempts_.begin(); begin != attempts_.end();) {
+    const auto end = std::find_if(
+        begin, attempts_.end(),
+        [&](const Attempt& attempt) { return attempt.key() != begin->key(); });
+    AddCalls({begin, end});
+    begin = end;
+  }
+}
+
+// A call ends with its first attempt that has no error.
+void PartialBuilder::AddCalls(std::span<const Attempt> attempts) {
+  Target target = attempts.front().target;
+  for (const Attempt& attempt : attempts) {
+    const uint32_t callee = callee_[attempt.row];
+    if (callee == kNoRow) continue;
+    target = {TargetType::kService, service_[callee], {}};
+    break;
+  }
+  size_t first = 0;
+  for (size_t i = 0; i < attempts.size(); ++i) {
+    const bool last = i + 1 == attempts.size();
+    if (!last && failed_[attempts[i].row] != 0) continue;
+    AddCall(attempts.subspan(first, i + 1 - first), target);
+    first = i + 1;
+  }
+}
+
+void PartialBuilder::AddCall(std::span<const Attempt> attempts, Target target) {
+  if (attempts.size() < 2) return;
+  const Attempt& first = attempts.front();
+  RetryCell& cell = partial_.retries[{first.service, first.operation, target,
+                                      Bucket<RetryKey>(first.row)}];
+  ++cell.calls;
+  cell.attempts.Add(attempts.size());
+  cell.recovered += failed_[attempts.back().row] == 0;
+  for (size_t i = 1; i < attempts.size(); ++i) {
+    const uint64_t ended = std::max(trace_->starts[attempts[i - 1].row],
+                                    trace_->ends[attempts[i - 1].row]);
+    const uint64_t begins = trace_->starts[attempts[i].row];
+    if (begins < ended) {
+      ++cell.hedges;
+      continue;
+    }
+    ++cell.retries;
+    cell.back_off.Add(begins - ended);
+  }
+}
+
+}  // namespace khtrace::aggregate
