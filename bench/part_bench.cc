@@ -104,14 +104,20 @@ void BM_WritePart(benchmark::State& state) {
   Corpus* corpus = TheCorpus();
   if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
   const std::string file = corpus->dir.File("again.part");
+  PartWriteOptions options;
+  options.aggregates = state.range(0) != 0;
   for (auto _ : state) {
-    (void)WritePart(Fs::Real(), file, corpus->batches, {});
+    (void)WritePart(Fs::Real(), file, corpus->batches, {}, options);
   }
   state.SetItemsProcessed(
       state.iterations() *
       static_cast<int64_t>(corpus->part->info().span_count));
 }
-BENCHMARK(BM_WritePart)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_WritePart)
+    ->ArgName("aggregates")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond);
 
 void BM_ReadAll(benchmark::State& state) {
   Corpus* corpus = TheCorpus();
@@ -125,6 +131,35 @@ void BM_ReadAll(benchmark::State& state) {
       static_cast<int64_t>(corpus->part->info().span_count));
 }
 BENCHMARK(BM_ReadAll)->Unit(benchmark::kMillisecond);
+
+// The part's aggregates alone: once read, and a hundred merged.
+void BM_ReadAggregates(benchmark::State& state) {
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(corpus->part->ReadAggregates());
+  }
+}
+BENCHMARK(BM_ReadAggregates)->Unit(benchmark::kMillisecond);
+
+void BM_MergeAggregates(benchmark::State& state) {
+  Corpus* corpus = TheCorpus();
+  if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
+  const auto own = corpus->part->ReadAggregates();
+  if (!own || !*own) return state.SkipWithError("no aggregates");
+  for (auto _ : state) {
+    aggregate::Partial sum;
+    for (int i = 0; i < 100; ++i) {
+      sum.Merge(**own, {.step_minutes = static_cast<uint32_t>(state.range(0))});
+    }
+    benchmark::DoNotOptimize(sum.red.size());
+  }
+}
+BENCHMARK(BM_MergeAggregates)
+    ->ArgName("step_minutes")
+    ->Arg(5)
+    ->Arg(1 << 30)
+    ->Unit(benchmark::kMillisecond);
 
 // Percentiles as counters, in microseconds.
 template <typename Ask>

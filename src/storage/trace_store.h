@@ -14,6 +14,7 @@
 #include "base/request_context.h"
 #include "base/result.h"
 #include "model/span_batch.h"
+#include "storage/aggregate_request.h"
 #include "storage/scan_request.h"
 
 // The contract between everything that stores spans and everything that asks
@@ -133,6 +134,14 @@ class TraceReader {
   // Edges of the traces that start in the range, sorted by parent, child.
   virtual Result<std::vector<DependencyEdge>> Dependencies(
       const RequestContext& context, UnixNanos start, UnixNanos end) = 0;
+
+  // Rates, errors, durations, edges, retries, error fingerprints and shares of
+  // critical paths, as if every trace were looked at whole and every span
+  // once, wherever their spans lie. kInvalidArgument: step_minutes is 0.
+  // Of a duplicate with another content than the first, ErrorCell::first and
+  // ::last may still tell.
+  virtual Result<aggregate::Partial> Aggregate(
+      const RequestContext& context, const AggregateRequest& request) = 0;
 
   virtual Result<StoreStats> Stats(const RequestContext& context) = 0;
   virtual Capabilities capabilities() const { return {}; }

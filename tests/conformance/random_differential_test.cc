@@ -80,6 +80,19 @@ class Differential {
     }
     EXPECT_EQ(DescribeDependencies(oracle_.store(), {}, UnixNanos::Max()),
               DescribeDependencies(tested_.store(), {}, UnixNanos::Max()));
+    CompareAggregates(batch);
+  }
+
+  void CompareAggregates(const SpanBatch& batch) {
+    storage::AggregateRequest request;
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(DescribeAggregates(oracle_.store(), request),
+                DescribeAggregates(tested_.store(), request));
+      request.start = batch.spans().start[RandomRow(batch)];
+      request.end = request.start.Plus(std::chrono::minutes(Below(20)));
+      request.kinds = static_cast<uint32_t>(1 + Below(aggregate::kAllKinds));
+      request.step_minutes = static_cast<uint32_t>(1 + Below(20));
+    }
   }
 
   RowIndex RandomRow(const SpanBatch& batch) {

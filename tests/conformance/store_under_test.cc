@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "aggregate/testing.h"
 #include "model/span_batch_builder.h"
 #include "model/testing.h"
 
@@ -96,6 +97,13 @@ std::string DescribeNames(storage::TraceStore& store) {
     text += "\n";
   }
   return text;
+}
+
+std::string DescribeAggregates(storage::TraceStore& store,
+                               const storage::AggregateRequest& request) {
+  auto partial = store.Aggregate({}, request);
+  if (!partial) return partial.error().message;
+  return aggregate::DescribePartial(*partial);
 }
 
 std::string DescribeDependencies(storage::TraceStore& store, UnixNanos start,

@@ -63,6 +63,8 @@ std::string DescribeTrace(storage::TraceStore& store, const model::TraceId& id);
 std::string DescribeFound(storage::TraceStore& store,
                           const storage::ScanRequest& request);
 std::string DescribeNames(storage::TraceStore& store);
+std::string DescribeAggregates(storage::TraceStore& store,
+                               const storage::AggregateRequest& request = {});
 std::string DescribeDependencies(storage::TraceStore& store, UnixNanos start,
                                  UnixNanos end);
 

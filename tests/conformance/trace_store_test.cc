@@ -329,6 +329,71 @@ TEST_P(TraceStore, DependenciesCountTracesThatStartInTheRange) {
             "a -> b x3\n");
 }
 
+// A part of each write where backends have parts: the trace is put together.
+TEST_P(TraceStore, AggregatesAreThoseOfWholeTraces) {
+  using model::SpanKind;
+  const auto client = SpanKind::kClient;
+  const auto error = model::StatusCode::kError;
+  const auto root = MakeBatch({{.span = 1, .duration_ms = 100}});
+  const auto calls = MakeBatch({{.span = 2,
+                                 .parent = 1,
+                                 .start_ms = 10,
+                                 .name = "GET",
+                                 .kind = client,
+                                 .status = error},
+                                {.span = 3,
+                                 .parent = 1,
+                                 .start_ms = 30,
+                                 .duration_ms = 20,
+                                 .name = "GET",
+                                 .kind = client}});
+  const auto callee =
+      MakeBatch({{.span = 4, .parent = 3, .start_ms = 35, .service = "cart"}});
+  Write(callee);
+  Write(calls);
+  Write(root);
+  Write(calls);  // once more
+  const auto found = store().Aggregate({}, {});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->red.size(), 4u);
+  ASSERT_EQ(found->retries.size(), 1u);
+  const auto& [key, cell] = *found->retries.begin();
+  EXPECT_EQ(found->Text(key.target.name), "cart");
+  EXPECT_EQ(cell.retries, 1u);
+  EXPECT_EQ(cell.recovered, 1u);
+  EXPECT_EQ(cell.back_off.sum(), 10'000'000u);
+  uint64_t critical = 0;
+  for (const auto& [path, share] : found->critical) {
+    EXPECT_EQ(found->Text(path.root_operation), "op");
+    critical += share.nanos;
+  }
+  EXPECT_EQ(critical, 100'000'000u);
+  // One failed call to nobody known, one to the cart.
+  EXPECT_EQ(found->edges.size(), 2u);
+  EXPECT_EQ(found->errors.size(), 1u);
+}
+
+TEST_P(TraceStore, AggregatesAreOfTheBucketsThatTheRangeTouches) {
+  const uint64_t minute = 60'000;
+  Write(MakeBatch({{.trace = 1, .span = 1, .start_ms = 4 * minute},
+                   {.trace = 2, .span = 2, .start_ms = 5 * minute}}));
+  Write(MakeBatch({{.trace = 3, .span = 3, .start_ms = 9 * minute}}));
+  const auto spans = [&](uint64_t from_ms, uint64_t to_ms) {
+    const auto found =
+        store().Aggregate({}, {AtMillis(from_ms), AtMillis(to_ms)});
+    uint64_t count = 0;
+    if (!found) return uint64_t{99};
+    for (const auto& [key, cell] : found->red) count += cell.durations.count();
+    return count;
+  };
+  EXPECT_EQ(spans(0, minute), 1u);
+  EXPECT_EQ(spans(6 * minute, 7 * minute), 2u);
+  EXPECT_EQ(spans(0, 5 * minute), 3u);
+  EXPECT_EQ(spans(10 * minute, 60 * minute), 0u);
+  EXPECT_EQ(store().Aggregate({}, {.step_minutes = 0}).error().code,
+            Code::kInvalidArgument);
+}
+
 TEST_P(TraceStore, TenantsSeeOnlyTheirOwn) {
   if (!store().capabilities().many_tenants) return;
   ASSERT_TRUE(WriteNow(store(), MakeBatch({{.span = 1}}), "red"));
@@ -354,6 +419,7 @@ TEST_P(TraceStore, BadTenantNameIsRefusedByEveryCall) {
     EXPECT_EQ(store().Services(context).error().code, bad);
     EXPECT_EQ(store().Operations(context, "a").error().code, bad);
     EXPECT_EQ(store().Dependencies(context, {}, {}).error().code, bad);
+    EXPECT_EQ(store().Aggregate(context, {}).error().code, bad);
     EXPECT_EQ(store().Stats(context).error().code, bad);
   }
 }

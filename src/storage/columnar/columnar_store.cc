@@ -139,7 +139,7 @@ Result<TenantView> ColumnarStore::ViewOf(const RequestContext& context) {
   RETURN_IF_ERROR(ValidateTenant(context.tenant));
   RETURN_IF_ERROR(context.Check());
   if (const TenantPtr tenant = Find(context.tenant)) return tenant->View();
-  return TenantView{std::make_shared<const PartList>(), {}, nullptr};
+  return TenantView{std::make_shared<const PartList>(), {}, nullptr, nullptr};
 }
 
 Result<model::SpanBatchPtr> ColumnarStore::GetTrace(
@@ -170,6 +170,13 @@ Result<std::vector<DependencyEdge>> ColumnarStore::Dependencies(
     const RequestContext& context, UnixNanos start, UnixNanos end) {
   ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));
   return columnar::Dependencies(context, view, start, end);
+}
+
+Result<aggregate::Partial> ColumnarStore::Aggregate(
+    const RequestContext& context, const AggregateRequest& request) {
+  ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));
+  RETURN_IF_ERROR(Validate(request));
+  return columnar::Aggregate(context, view, request);
 }
 
 Result<StoreStats> ColumnarStore::Stats(const RequestContext& context) {

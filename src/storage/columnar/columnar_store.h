@@ -51,6 +51,8 @@ class ColumnarStore : public TraceStore {
   // Reads parts that overlap the range or lie within an hour of it.
   Result<std::vector<DependencyEdge>> Dependencies(
       const RequestContext& context, UnixNanos start, UnixNanos end) override;
+  Result<aggregate::Partial> Aggregate(
+      const RequestContext& context, const AggregateRequest& request) override;
   Result<StoreStats> Stats(const RequestContext& context) override;
 
   std::vector<std::string> Tenants() override;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aggregate/partial.h"
 #include "base/fs.h"
 #include "base/request_context.h"
 #include "model/span_batch.h"
@@ -79,6 +80,8 @@ struct PartWriteOptions {
   uint32_t row_group_spans = 64 * 1024;
   // zstd level of what goes through zstd. Larger: slower cut, smaller file.
   int zstd_level = 3;
+  // Whether the aggregates of the part's traces are written with it.
+  bool aggregates = true;
 };
 
 // Writes all rows of `batches` as one part: sorted by trace start and trace,
@@ -136,6 +139,10 @@ class Part {
       const RequestContext& context,
       const std::function<void(const model::TraceId&, UnixNanos start)>& visit)
       const = 0;
+  // The aggregates written with the part; nothing where there are none, or
+  // only ones of a newer version. kDataLoss: corrupt; ForEachBatch may still
+  // have all they are of.
+  virtual Result<std::optional<aggregate::Partial>> ReadAggregates() const = 0;
   // All spans in the part's order, in batches of some thousand rows that end
   // where a trace ends. An error of `visit` ends it.
   virtual Status ForEachBatch(
@@ -151,5 +158,7 @@ class Part {
                      std::vector<Error>* damage) const = 0;
   virtual std::vector<ColumnInfo> Columns() const = 0;
 };
+
+using PartList = std::vector<std::shared_ptr<const Part>>;
 
 }  // namespace khtrace::storage::columnar

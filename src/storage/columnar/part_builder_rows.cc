@@ -132,6 +132,9 @@ void PartBuilder::AddTimes(std::span<const TraceSlice> traces,
     AddParents(trace, first, parent + first);
     AddComputed(trace, first, duration + first, parent + first,
                 critical + first);
+    if (options_.aggregates) {
+      AddAggregates(trace, first, rows, parent + first);
+    }
     first += trace.count;
   }
 }
@@ -195,6 +198,20 @@ void PartBuilder::AddComputed(const TraceSlice& trace, size_t first,
     for (const uint32_t child : tree_.children(i)) sum += durations[child];
     Field(Table::kSpan, F::kOverlap).Add(sum - child_times_[i]);
   }
+}
+
+// Of the trace that AddComputed has just seen.
+void PartBuilder::AddAggregates(const TraceSlice& trace, size_t first,
+                                std::span<const RowRef> rows,
+                                const uint64_t* parents) {
+  trace_rows_.clear();
+  for (const RowRef& ref : rows.subspan(first, trace.count)) {
+    trace_rows_.push_back({batches_[ref.batch].get(), ref.row});
+  }
+  aggregates_.AddTrace({trace.id, trace_rows_,
+                        std::span(starts_).subspan(first, trace.count),
+                        std::span(ends_).subspan(first, trace.count), &tree_,
+                        CriticalRoot(tree_, parents), critical_times_});
 }
 
 // The first span without parent and its scope.

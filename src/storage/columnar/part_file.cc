@@ -243,4 +243,28 @@ Result<TraceIndex> PartFile::Index() const {
   return index;
 }
 
+Result<std::optional<aggregate::Partial>> PartFile::ReadAggregates() const {
+  const auto section = std::find_if(
+      footer_.sections.begin(), footer_.sections.end(),
+      [](const Section& s) { return s.kind == SectionKind::kAggregates; });
+  std::optional<aggregate::Partial> none;
+  if (section == footer_.sections.end()) return none;
+  const auto located = [this](Error error) {
+    return std::move(error).With(path_ + ": aggregates");
+  };
+  Result<std::string_view> page = Page(section->page);
+  if (!page) return located(std::move(page).error());
+  std::string inflated;
+  Result<std::string_view> raw =
+      DecodeBytes(section->page.encoding, Encoding::kVarints,
+                  Encoding::kVarintsZstd, *page, &inflated);
+  // A later version's.
+  if (!raw && raw.error().code == Code::kUnimplemented) return none;
+  if (!raw) return located(std::move(raw).error());
+  Result<aggregate::Partial> partial = aggregate::Partial::Parse(*raw);
+  if (!partial && partial.error().code == Code::kUnimplemented) return none;
+  if (!partial) return located(std::move(partial).error());
+  return std::optional<aggregate::Partial>(*std::move(partial));
+}
+
 }  // namespace khtrace::storage::columnar

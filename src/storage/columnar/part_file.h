@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aggregate/partial.h"
 #include "base/fs.h"
 #include "model/span_batch.h"
 #include "storage/columnar/encoding_int.h"
@@ -68,6 +69,8 @@ class PartFile {
   Result<bool> MayContain(uint32_t column, size_t group, uint64_t hash) const;
   Result<const TableShapes*> Shapes(Table table) const;
   Result<TraceIndex> Index() const;
+  // Part::ReadAggregates.
+  Result<std::optional<aggregate::Partial>> ReadAggregates() const;
 
   // First trace of each row group, and behind the last the number of all.
   const std::vector<uint64_t>& first_traces() const { return first_traces_; }

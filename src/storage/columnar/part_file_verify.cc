@@ -12,6 +12,9 @@ std::vector<PartFile::Place> PartFile::Places() const {
   std::vector<Place> places = {
       {footer_.trace_index, kNoColumn, 0, "trace index"},
       {footer_.shapes, kNoColumn, 0, "shapes"}};
+  for (const Section& section : footer_.sections) {
+    places.push_back({section.page, kNoColumn, 0, "section"});
+  }
   for (uint32_t c = 0; c < footer_.columns.size(); ++c) {
     const Column& column = footer_.columns[c];
     if (column.dictionary_size > 0) {

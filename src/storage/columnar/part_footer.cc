@@ -246,7 +246,11 @@ Result<Footer> FooterParser::Parse() {
   for (uint64_t i = 0; i < columns && r_.ok(); ++i) {
     RETURN_IF_ERROR(ReadColumn(&footer_.columns.emplace_back()));
   }
-  if (!r_.ok() || r_.remaining() != 0) return Damaged("length");
+  while (r_.ok() && r_.remaining() > 0) {
+    const auto kind = static_cast<SectionKind>(r_.U8());
+    footer_.sections.push_back({kind, Page()});
+  }
+  if (!r_.ok()) return Damaged("length");
   if (bad_number_) return Damaged("a count beyond 32 bits");
   if (bad_page_) return Damaged("a page outside the file");
   RETURN_IF_ERROR(CheckFields());
@@ -301,6 +305,10 @@ void AppendFooter(const Footer& footer, std::string* out) {
   WritePage(footer.shapes, w);
   w.Varint(footer.columns.size());
   for (const Column& column : footer.columns) WriteColumn(column, w);
+  for (const Section& section : footer.sections) {
+    w.U8(static_cast<uint8_t>(section.kind));
+    WritePage(section.page, w);
+  }
 }
 
 Result<Footer> ParseFooter(std::string_view bytes, uint64_t pages_end) {

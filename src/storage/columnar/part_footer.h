@@ -51,6 +51,12 @@ struct Column {
   bool is_text() const { return IsTextType(type); }
 };
 
+// A page about the whole part. Kinds that are not known are kept as they are.
+struct Section {
+  SectionKind kind = SectionKind::kAggregates;
+  PageRef page;
+};
+
 // Rows of each table in one row group.
 struct RowGroup {
   uint32_t spans = 0;
@@ -71,6 +77,7 @@ struct Footer {
   PageRef trace_index;
   PageRef shapes;
   std::vector<Column> columns;
+  std::vector<Section> sections;
 
   // Filled by ParseFooter: the position of a field's column.
   std::array<std::array<uint32_t, kColumnFields>, kTables + 1> fields{};

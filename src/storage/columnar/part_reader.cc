@@ -35,6 +35,9 @@ class MappedPart : public Part {
   Status CollectServices(std::set<std::string>* services) const override;
   Status CollectOperations(std::string_view service,
                            std::set<Operation>* operations) const override;
+  Result<std::optional<aggregate::Partial>> ReadAggregates() const override {
+    return file_->ReadAggregates();
+  }
   Status ForEachBatch(const RequestContext& context,
                       const std::function<Status(const model::SpanBatchPtr&)>&
                           visit) const override;
@@ -388,6 +391,9 @@ Status MappedPart::ForEachBatch(
 
 Status MappedPart::Verify() const {
   RETURN_IF_ERROR(file_->VerifyChecksums());
+  if (auto aggregates = ReadAggregates(); !aggregates) {
+    return std::move(aggregates).error();
+  }
   return ForEachBatch({}, [](const model::SpanBatchPtr&) { return Status(); });
 }
 
@@ -428,6 +434,12 @@ std::vector<ColumnInfo> MappedPart::Columns() const {
   infos.push_back({"part", "shapes", "lists",
                    std::string(EncodingName(footer.shapes.encoding)),
                    footer.shapes.length, 0});
+  for (const Section& section : footer.sections) {
+    const bool known = section.kind == SectionKind::kAggregates;
+    infos.push_back({"part", known ? "aggregates" : "unknown section", "tables",
+                     std::string(EncodingName(section.page.encoding)),
+                     section.page.length, 0});
+  }
   return infos;
 }
 

@@ -23,6 +23,7 @@ void Sign(std::string_view file, PageRef* page) {
 void SignPages(std::string_view file, Footer* footer) {
   Sign(file, &footer->trace_index);
   Sign(file, &footer->shapes);
+  for (Section& section : footer->sections) Sign(file, &section.page);
   for (Column& column : footer->columns) {
     if (column.dictionary_size > 0) Sign(file, &column.dictionary);
     for (Chunk& chunk : column.chunks) {

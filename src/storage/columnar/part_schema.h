@@ -65,6 +65,11 @@ enum class ColumnField : uint8_t {
 };
 inline constexpr size_t kColumnFields = 34;
 
+// Pages about the whole part, each there or not.
+enum class SectionKind : uint8_t {
+  kAggregates = 1,  // docs/format/partial.md
+};
+
 // model::AttrType's numbers, and one more.
 using ColumnType = uint8_t;
 inline constexpr ColumnType kMixedType = 255;

@@ -11,6 +11,11 @@
 namespace khtrace::storage::columnar {
 namespace {
 
+// Of the section of aggregates: larger ones are left out. On the corpus of
+// docs/performance.md it takes 1.2 bytes a span.
+constexpr uint64_t kMaxAggregateBytes = 64 * 1024;
+constexpr uint64_t kMaxAggregateBytesPerSpan = 4;
+
 std::string DirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -37,8 +42,7 @@ Result<PartInfo> WriteFile(Fs& fs, const std::string& path,
                            const PartWriteOptions& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, fs.Create(path));
   PageSink sink(*file, options.zstd_level);
-  const PartInfo info =
-      PartBuilder(batches, sink, options.row_group_spans).Write(meta);
+  const PartInfo info = PartBuilder(batches, sink, options).Write(meta);
   RETURN_IF_ERROR(sink.Flush());
   RETURN_IF_ERROR(file->Sync());
   RETURN_IF_ERROR(file->Close());
@@ -48,10 +52,10 @@ Result<PartInfo> WriteFile(Fs& fs, const std::string& path,
 }  // namespace
 
 PartBuilder::PartBuilder(std::span<const model::SpanBatchPtr> batches,
-                         PageSink& sink, uint32_t row_group_spans)
+                         PageSink& sink, const PartWriteOptions& options)
     : batches_(batches),
       sink_(sink),
-      row_group_spans_(row_group_spans),
+      options_(options),
       codes_(batches.size()) {
   for (size_t t = 1; t <= kTables; ++t) {
     const auto table = static_cast<Table>(t);
@@ -105,6 +109,23 @@ PageRef PartBuilder::WriteTraceIndex() {
   return sink_.Append(Encoding::kTraceIndex, page);
 }
 
+void PartBuilder::WriteAggregates() {
+  if (!options_.aggregates) return;
+  const std::string raw = aggregates_.Take().Serialise();
+  std::string page;
+  const Encoding encoding =
+      EncodeBytes(raw, Encoding::kVarints, Encoding::kVarintsZstd,
+                  sink_.zstd_level(), &page);
+  // Names that are all different make aggregates as large as the spans: then
+  // they are better computed when they are asked for.
+  if (page.size() > kMaxAggregateBytes +
+                        kMaxAggregateBytesPerSpan * footer_.info.span_count) {
+    return;
+  }
+  footer_.sections.push_back(
+      {SectionKind::kAggregates, sink_.Append(encoding, page)});
+}
+
 void PartBuilder::TakeColumns() {
   for (size_t t = 1; t <= kTables; ++t) {
     for (const ColumnField field : FieldsOf(static_cast<Table>(t))) {
@@ -136,7 +157,7 @@ PartInfo PartBuilder::Write(const PartMeta& meta) {
   size_t first = 0;
   size_t spans = 0;
   for (size_t t = 0; t < traces.size(); ++t) {
-    if (spans > 0 && spans + traces[t].count > row_group_spans_) {
+    if (spans > 0 && spans + traces[t].count > options_.row_group_spans) {
       AddGroup(traces.subspan(first, t - first));
       first = t;
       spans = 0;
@@ -149,6 +170,7 @@ PartInfo PartBuilder::Write(const PartMeta& meta) {
   footer_.resources = static_cast<uint32_t>(resources_.rows.size());
   footer_.shapes = WriteShapes();
   footer_.trace_index = WriteTraceIndex();
+  WriteAggregates();
   TakeColumns();
 
   const uint64_t footer_offset = sink_.offset();

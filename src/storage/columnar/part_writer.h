@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aggregate/partial_builder.h"
 #include "aggregate/span_tree.h"
 #include "base/hash.h"
 #include "storage/columnar/part.h"
@@ -25,7 +26,7 @@ namespace khtrace::storage::columnar {
 class PartBuilder {
  public:
   PartBuilder(std::span<const model::SpanBatchPtr> batches, PageSink& sink,
-              uint32_t row_group_spans);
+              const PartWriteOptions& options);
 
   // Writes the whole file but for what PageSink still buffers.
   PartInfo Write(const PartMeta& meta);
@@ -98,6 +99,8 @@ class PartBuilder {
   void AddComputed(const TraceSlice& trace, size_t first,
                    const uint64_t* durations, const uint64_t* parents,
                    uint64_t* critical);
+  void AddAggregates(const TraceSlice& trace, size_t first,
+                     std::span<const RowRef> rows, const uint64_t* parents);
   void AddRoot(std::span<const uint64_t> parent_ids,
                std::span<const RowRef> rows);
   void AddTraces(std::span<const TraceSlice> traces,
@@ -121,11 +124,12 @@ class PartBuilder {
   void FinishChunks(Table table);
   PageRef WriteShapes();
   PageRef WriteTraceIndex();
+  void WriteAggregates();
   void TakeColumns();
 
   const std::span<const model::SpanBatchPtr> batches_;
   PageSink& sink_;
-  const uint32_t row_group_spans_;
+  const PartWriteOptions options_;
   RowOrder order_;
   std::array<std::array<std::unique_ptr<ColumnBuilder>, kColumnFields>,
              kTables + 1>
@@ -158,6 +162,8 @@ class PartBuilder {
   std::vector<uint8_t> is_parent_;
   std::vector<uint64_t> child_times_;
   std::vector<uint64_t> critical_times_;
+  aggregate::PartialBuilder aggregates_;
+  std::vector<model::RowRef> trace_rows_;  // AddAggregates'
   Footer footer_;
 };
 

@@ -250,6 +250,7 @@ void TenantStore::RunMaintenance() {
 TenantView TenantStore::View() const {
   TenantView view;
   view.damage = &context_.damage;
+  view.aggregates = aggregates_;
   MutexLock lock(mu_);
   view.parts = parts_;
   for (const Sealed& sealed : sealed_) {

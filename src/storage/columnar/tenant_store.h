@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "storage/columnar/aggregate_cache.h"
 #include "storage/columnar/damage_log.h"
 #include "storage/columnar/head.h"
 #include "storage/columnar/io_pacer.h"
@@ -20,8 +21,6 @@
 
 namespace khtrace::storage::columnar {
 
-using PartList = std::vector<std::shared_ptr<const Part>>;
-
 // Everything a tenant had stored at one moment: each span is in a part or in
 // a head (in both for none). Oldest first. Immutable; stays readable whatever
 // the store does next.
@@ -30,6 +29,8 @@ struct TenantView {
   std::vector<HeadView> heads;
   // Outlives the view; nullptr if there are no parts.
   DamageLog* damage = nullptr;
+  // What is known of the parts' aggregates; nullptr if there are no parts.
+  std::shared_ptr<AggregateCache> aggregates;
 };
 
 // One tenant's spans: log, head and parts, and the way of a span through
@@ -131,6 +132,8 @@ class TenantStore {
   const TenantLimits limits_;
   const uint64_t head_max_bytes_;
   std::atomic<uint64_t> held_bytes_{0};  // its share of counters.head_bytes
+  const std::shared_ptr<AggregateCache> aggregates_ =
+      std::make_shared<AggregateCache>();
   uint64_t newest_name_ = 0;  // of all part files; only while opening
   std::unique_ptr<WalWriter> wal_;
 

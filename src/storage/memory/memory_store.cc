@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aggregate/partial_builder.h"
 #include "model/span_batch_builder.h"
 
 namespace khtrace::storage::memory {
@@ -182,6 +183,15 @@ Result<std::vector<DependencyEdge>> MemoryStore::Dependencies(
     edges.push_back({pair.first, pair.second, count});
   }
   return edges;
+}
+
+Result<aggregate::Partial> MemoryStore::Aggregate(
+    const RequestContext& context, const AggregateRequest& request) {
+  ASSIGN_OR_RETURN(const Batches batches, Snapshot(context));
+  RETURN_IF_ERROR(Validate(request));
+  aggregate::Partial result;
+  result.Merge(aggregate::AggregateBatches(batches), request.MergeOptions());
+  return result;
 }
 
 Result<StoreStats> MemoryStore::Stats(const RequestContext& context) {

@@ -33,6 +33,8 @@ class MemoryStore : public TraceStore {
                                             std::string_view service) override;
   Result<std::vector<DependencyEdge>> Dependencies(
       const RequestContext& context, UnixNanos start, UnixNanos end) override;
+  Result<aggregate::Partial> Aggregate(
+      const RequestContext& context, const AggregateRequest& request) override;
   Result<StoreStats> Stats(const RequestContext& context) override;
   Capabilities capabilities() const override {
     return {.survives_restart = false};
