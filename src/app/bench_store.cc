@@ -121,10 +121,16 @@ class Filler {
   Status Run(int threads);
 
   // What the stand-in for the sender and the decoder took: not the store's.
-  double sender_cpu_seconds() const { return sender_cpu_seconds_; }
+  double sender_cpu_seconds() const {
+    MutexLock lock(mu_);
+    return sender_cpu_seconds_;
+  }
   uint64_t spans() const { return spans_; }
   uint64_t refused() const { return refused_; }
-  const std::vector<model::TraceId>& sample() const { return sample_; }
+  std::vector<model::TraceId> sample() const {
+    MutexLock lock(mu_);
+    return sample_;
+  }
 
  private:
   void Feed();
@@ -144,7 +150,7 @@ class Filler {
   std::atomic<uint64_t> spans_{0};
   std::atomic<uint64_t> refused_{0};
   std::atomic<int> running_{0};
-  Mutex mu_;
+  mutable Mutex mu_;
   double sender_cpu_seconds_ KHTRACE_GUARDED_BY(mu_) = 0;
   std::vector<model::TraceId> sample_ KHTRACE_GUARDED_BY(mu_);
   Status failure_ KHTRACE_GUARDED_BY(mu_);

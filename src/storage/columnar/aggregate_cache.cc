@@ -2,6 +2,7 @@
 #include "storage/columnar/aggregate_cache.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace khtrace::storage::columnar {
@@ -22,11 +23,11 @@ void AggregateCache::Keep(const std::shared_ptr<const Part>& part,
   MutexLock lock(mu_);
   bytes_ += bytes - entries_[part->path()].bytes;
   entries_[part->path()] = {part, std::move(own), bytes, ++uses_};
-  std::erase_if(entries_, [this](const auto& entry) {
-    const bool gone = entry.second.part.expired();
-    if (gone) bytes_ -= entry.second.bytes;
-    return gone;
-  });
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const bool gone = entry->second.part.expired();
+    if (gone) bytes_ -= entry->second.bytes;
+    entry = gone ? entries_.erase(entry) : std::next(entry);
+  }
   while (bytes_ > kMaxBytes) {
     const auto oldest = std::min_element(entries_.begin(), entries_.end(),
                                          [](const auto& a, const auto& b) {
