@@ -52,6 +52,12 @@ HttpSyntaxError ToSyntaxError(const beast::error_code& code,
   return {400, "malformed HTTP request: " + code.message()};
 }
 
+// Beast, having seen a last chunk's "0\r\n", asserts that more than one byte
+// came since (basic_parser.ipp, parse_chunk_header). Two more must come.
+bool IsTooShortForBeast(std::string_view rest) {
+  return rest.size() == 4 && rest.starts_with("0\r\n");
+}
+
 }  // namespace
 
 struct HttpParser::Impl {
@@ -77,6 +83,10 @@ size_t HttpParser::Feed(std::string_view bytes) {
   const bool had_head = head_done();
   while (used < bytes.size() && !impl_->error && !body_done() &&
          head_done() == had_head) {
+    if (had_head && impl_->parser.chunked() &&
+        IsTooShortForBeast(bytes.substr(used))) {
+      break;
+    }
     beast::error_code code;
     const size_t step = impl_->parser.put(
         boost::asio::const_buffer(bytes.data() + used, bytes.size() - used),
