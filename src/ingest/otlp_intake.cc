@@ -56,6 +56,12 @@ bool IsRetryable(Code code) {
 struct OtlpIntake::Pending {
   Pending(OtlpRequest r, Answer a, net::ByteBudget& budget)
       : request(std::move(r)), answer(std::move(a)), lease(budget) {}
+  // Called once. The last that touches the intake: with its answers all given
+  // it may be gone before this object is.
+  void Finish(OtlpAnswer with) {
+    lease.GiveBack();
+    answer(std::move(with));
+  }
   OtlpRequest request;
   Answer answer;
   net::ByteLease lease;
@@ -162,7 +168,7 @@ void OtlpIntake::Forward(const std::shared_ptr<Pending>& pending,
     }
     accepted_.Add(kept);
     requests_ok_.Add();
-    pending->answer({{}, false, dropped, message});
+    pending->Finish({{}, false, dropped, message});
   };
   if (kept == 0) return finish({});
   next_.Consume(
@@ -191,7 +197,7 @@ void OtlpIntake::Fail(const std::shared_ptr<Pending>& pending, Error error,
   } else {
     NoteFailure(error.message);
   }
-  pending->answer({std::move(error), too_large, 0, {}});
+  pending->Finish({std::move(error), too_large, 0, {}});
 }
 
 }  // namespace khtrace::ingest
