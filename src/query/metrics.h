@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/request_context.h"
+#include "base/result.h"
+#include "query/search.h"
+#include "storage/trace_store.h"
+#include "traceql/ast.h"
+
+namespace khtrace::query {
+
+// A TraceQL query that asks for time series.
+struct MetricsRequest {
+  const traceql::Query* query = nullptr;  // is_metrics(); outlives the call
+  UnixNanos start;
+  UnixNanos end;
+  // Width of an interval in nanoseconds; 0: TimeAxis::DefaultStep.
+  uint64_t step_nanos = 0;
+  bool instant = false;        // one value over (start, end]
+  size_t max_exemplars = 100;  // 0: none; the hint `exemplars` wins
+  size_t max_series = 1000;    // 0: no limit
+};
+
+// The intervals of a range query. Interval i is (start + i * step,
+// start + (i + 1) * step], its timestamp the end of it.
+struct TimeAxis {
+  uint64_t start_ns = 0;
+  uint64_t step_ns = 0;
+  size_t intervals = 0;
+  // Of an instant query, the last interval's end may lie off the step.
+  uint64_t end_ns = 0;
+
+  static uint64_t DefaultStep(uint64_t range_ns);
+  // kInvalidArgument: end not after start, or more than kMaxIntervals ("step
+  // of X is too small, minimum step for given range is Y").
+  static Result<TimeAxis> Make(const MetricsRequest& request);
+
+  static constexpr size_t kMaxIntervals = 10'000;
+  static constexpr size_t kOutside = SIZE_MAX;
+  // Where a span belongs that starts then; kOutside if nowhere.
+  size_t IndexOf(uint64_t start_of_span_ns) const;
+  // Seconds of an interval, what rate() divides by.
+  double Seconds() const;
+  int64_t TimestampMs(size_t interval) const;
+};
+
+// `value` has nil for the one label of series that have none of the values.
+struct Label {
+  std::string key;
+  traceql::Static value;
+
+  bool operator==(const Label&) const = default;
+};
+
+struct Exemplar {
+  std::vector<Label> labels;  // the series' and trace:id
+  double value = 0;
+  int64_t timestamp_ms = 0;
+};
+
+struct Series {
+  std::vector<Label> labels;
+  std::vector<double> values;  // by interval; NaN: no sample
+  std::vector<Exemplar> exemplars;
+};
+
+struct MetricsResult {
+  TimeAxis axis;
+  std::vector<Series> series;  // ordered: number of labels, keys, values
+  QueryStats stats;
+  bool partial = false;  // `message` tells why
+  std::string message;
+};
+
+// Errors as Search.
+Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
+                                 const RequestContext& context,
+                                 const MetricsRequest& request);
+
+}  // namespace khtrace::query
