@@ -24,14 +24,14 @@ namespace khtrace::query {
 // the four array types are told apart by nothing but their elements: every
 // array has kStringArray, and `text` is the OTLP ArrayValue message.
 // kAttribute is a value that is there and that TraceQL has no type for
-// (key-value lists, bytes, arrays within arrays): unequal and equal to
+// (key-value lists, bytes, arrays of these or of arrays): unequal and equal to
 // nothing.
 struct Value {
   traceql::Type type = traceql::Type::kNil;
   // kInt, kDuration (nanoseconds): two's complement; kFloat: IEEE 754; kBool:
-  // 0 or 1; kStatus, kKind: OTLP's number.
+  // 0 or 1; kStatus, kKind: OTLP's number; kAttribute: its model::AttrType.
   uint64_t bits = 0;
-  std::string_view text;  // kString, arrays
+  std::string_view text;  // kString, arrays, kAttribute
 
   static Value Int(int64_t value);
   static Value Float(double value);
@@ -50,12 +50,14 @@ struct Value {
   double Number() const;
 };
 
-// An attribute as TraceQL sees it. An array of one scalar is that scalar.
+// An attribute as TraceQL sees it. An array of one scalar is that scalar; an
+// empty value (OTLP's null) is nil.
 Value FromAttribute(const model::AttrValue& value);
-// Borrows the literal's text.
+// Borrows the literal's text. Nil for arrays, which the language cannot write.
 Value FromStatic(const traceql::Static& literal);
-// For labels and answers: arrays get their own type, what has no type becomes
-// its text (model::ToDisplayString).
+// For labels and answers: arrays get their own type (the empty one is of
+// strings); what has no type, arrays of several types included, becomes its
+// text (model::ToDisplayString).
 traceql::Static ToStatic(const Value& value);
 
 // A regex as TraceQL means it: RE2, matches the whole text, '.' also a newline.
@@ -71,27 +73,29 @@ class Regex {
 
 // `op` is one of = != < <= > >=. False, also for !=, if an operand is nil or
 // the types do not match; numbers compare by value, exactly (an int against a
-// float without rounding either). An array against a scalar: any element, for
-// != no element; false for an empty array and for two arrays.
+// float without rounding either). Booleans, status and kind have no order. An
+// array against a scalar: any element; != means no element is equal, though
+// some element is of a type that could be. False for an empty array and for two
+// arrays.
 bool Compare(traceql::BinaryOp op, const Value& left, const Value& right);
-// `op` is kRegex or kNotRegex.
+// `op` is kRegex or kNotRegex; both false of what is no text. Arrays as above.
 bool Match(traceql::BinaryOp op, const Value& value, const Regex& regex);
 
-// `op` is arithmetic. Nil unless both are numbers. Two ints give an int (wraps,
-// truncates towards zero; `^` too, as a float where the exponent is negative or
-// the result does not fit); two durations or a duration and an int a duration
-// for + - % and unary minus, an int otherwise being a number of nanoseconds;
-// anything with a float a float. An int divided by the int zero is nil and sets
-// *by_zero.
+// `op` is arithmetic. Nil unless both are numbers. With a float on either side
+// a float. Otherwise ints, durations being their nanoseconds: they wrap, and
+// division truncates towards zero; what + - % make of a duration is a duration.
+// `^` gives a float where the exponent is negative or the result does not fit.
+// Division or modulo by the int (or duration) zero is nil and sets *by_zero.
 Value Calculate(traceql::BinaryOp op, const Value& left, const Value& right,
                 bool* by_zero);
-// Nil unless it is a number.
+// Nil unless it is a number, otherwise of its type.
 Value Negate(const Value& value);
 
-// A total order with equality, for grouping and for sorted output: by type,
-// then content; floats by value with NaN first.
+// For grouping: the same type and content. Unlike operator=, NaN is itself, and
+// the int 1 is not the float 1; 0.0 and -0.0 are one.
 bool SameValue(const Value& a, const Value& b);
 size_t HashOf(const Value& value);
+// The order of answers: by type, then content; NaN before other floats.
 std::weak_ordering Order(const traceql::Static& a, const traceql::Static& b);
 
 }  // namespace khtrace::query

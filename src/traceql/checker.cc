@@ -374,13 +374,19 @@ Type ImpliedType(const FieldExpr& expr) {
 }
 
 bool IsValidRegex(const std::string& regex, std::string* why) {
+  return CompileRegex(regex, why) != nullptr;
+}
+
+std::shared_ptr<const re2::RE2> CompileRegex(const std::string& regex,
+                                             std::string* why) {
   RE2::Options options;
   options.set_log_errors(false);
   options.set_dot_nl(true);
   options.set_max_mem(kMaxRegexBytes);
-  const RE2 compiled(regex, options);
-  if (!compiled.ok()) *why = compiled.error();
-  return compiled.ok();
+  auto compiled = std::make_shared<const RE2>(regex, options);
+  if (compiled->ok()) return compiled;
+  *why = compiled->error();
+  return nullptr;
 }
 
 }  // namespace khtrace::traceql

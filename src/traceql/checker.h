@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "base/result.h"
 #include "traceql/ast.h"
 #include "traceql/diagnostic.h"
+
+namespace re2 {
+class RE2;
+}
 
 namespace khtrace::traceql {
 
@@ -20,5 +27,8 @@ Type ImpliedType(const FieldExpr& expr);
 // Regexes match a whole text, '.' also matches newlines, as in TraceQL. False
 // if RE2 refuses it or needs more memory than we grant a regex.
 bool IsValidRegex(const std::string& regex, std::string* why);
+// That regex for RE2::FullMatch; nullptr with the reason where it is not valid.
+std::shared_ptr<const re2::RE2> CompileRegex(const std::string& regex,
+                                             std::string* why);
 
 }  // namespace khtrace::traceql
