@@ -16,6 +16,7 @@
 #include "model/span_batch.h"
 #include "storage/aggregate_request.h"
 #include "storage/scan_request.h"
+#include "storage/trace_frame.h"
 
 // The contract between everything that stores spans and everything that asks
 // for them. Backends: storage/memory (the oracle) and storage/columnar. One
@@ -142,6 +143,11 @@ class TraceReader {
   // ::last may still tell.
   virtual Result<aggregate::Partial> Aggregate(
       const RequestContext& context, const AggregateRequest& request) = 0;
+
+  // Everything stored, for queries to go through. Spans that are the same
+  // (see Write) are there once.
+  virtual Result<std::unique_ptr<FrameScan>> Scan(
+      const RequestContext& context, const FrameRequest& request) = 0;
 
   virtual Result<StoreStats> Stats(const RequestContext& context) = 0;
   virtual Capabilities capabilities() const { return {}; }

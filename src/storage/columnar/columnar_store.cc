@@ -139,7 +139,8 @@ Result<TenantView> ColumnarStore::ViewOf(const RequestContext& context) {
   RETURN_IF_ERROR(ValidateTenant(context.tenant));
   RETURN_IF_ERROR(context.Check());
   if (const TenantPtr tenant = Find(context.tenant)) return tenant->View();
-  return TenantView{std::make_shared<const PartList>(), {}, nullptr, nullptr};
+  return TenantView{
+      std::make_shared<const PartList>(), {}, nullptr, nullptr, nullptr};
 }
 
 Result<model::SpanBatchPtr> ColumnarStore::GetTrace(
@@ -177,6 +178,12 @@ Result<aggregate::Partial> ColumnarStore::Aggregate(
   ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));
   RETURN_IF_ERROR(Validate(request));
   return columnar::Aggregate(context, view, request);
+}
+
+Result<std::unique_ptr<FrameScan>> ColumnarStore::Scan(
+    const RequestContext& context, const FrameRequest& request) {
+  ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));
+  return columnar::Scan(context, view, request);
 }
 
 Result<StoreStats> ColumnarStore::Stats(const RequestContext& context) {

@@ -53,6 +53,8 @@ class ColumnarStore : public TraceStore {
       const RequestContext& context, UnixNanos start, UnixNanos end) override;
   Result<aggregate::Partial> Aggregate(
       const RequestContext& context, const AggregateRequest& request) override;
+  Result<std::unique_ptr<FrameScan>> Scan(const RequestContext& context,
+                                          const FrameRequest& request) override;
   Result<StoreStats> Stats(const RequestContext& context) override;
 
   std::vector<std::string> Tenants() override;

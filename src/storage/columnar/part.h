@@ -21,6 +21,8 @@
 
 namespace khtrace::storage::columnar {
 
+class PartFrames;
+
 // What a part says of itself beside its spans.
 struct PartMeta {
   // Every WAL frame with a sequence up to this one is in this part or an
@@ -60,6 +62,12 @@ struct ColumnInfo {
   std::string encoding;  // "dictionary+bitpack", …
   uint64_t bytes = 0;    // on disk, dictionary and filters included
   uint64_t values = 0;   // present
+};
+
+// A trace within a part.
+struct TracePlace {
+  uint32_t group = 0;
+  uint32_t trace = 0;  // within the row group
 };
 
 // What a part knows of each span of a trace beside what was sent; by row of
@@ -134,6 +142,12 @@ class Part {
   virtual Status CollectServices(std::set<std::string>* services) const = 0;
   virtual Status CollectOperations(std::string_view service,
                                    std::set<Operation>* operations) const = 0;
+  // Where GetTrace(id) finds it, or nothing.
+  virtual Result<std::optional<TracePlace>> FindPlace(
+      const RequestContext& context, const model::TraceId& id) const = 0;
+  // Its spans as columns; what is returned does not outlive the part.
+  virtual Result<std::shared_ptr<const PartFrames>> OpenFrames(
+      std::shared_ptr<const FrameRequest> request) const = 0;
   // Each trace's id and the start of its first span, in the part's order.
   virtual Status ForEachTrace(
       const RequestContext& context,

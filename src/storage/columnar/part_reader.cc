@@ -7,6 +7,7 @@
 #include "storage/columnar/part_assembler.h"
 #include "storage/columnar/part_computed.h"
 #include "storage/columnar/part_file.h"
+#include "storage/columnar/part_frame.h"
 #include "storage/columnar/part_search.h"
 
 namespace khtrace::storage::columnar {
@@ -29,6 +30,10 @@ class MappedPart : public Part {
                                        const model::TraceId& id) const override;
   Result<std::optional<ComputedSpans>> GetComputed(
       const RequestContext& context, const model::TraceId& id) const override;
+  Result<std::optional<TracePlace>> FindPlace(
+      const RequestContext& context, const model::TraceId& id) const override;
+  Result<std::shared_ptr<const PartFrames>> OpenFrames(
+      std::shared_ptr<const FrameRequest> request) const override;
   Status FindTraces(const RequestContext& context, const ScanRequest& request,
                     std::vector<TraceMatch>* matches,
                     ScanStats* stats) const override;
@@ -239,6 +244,22 @@ Result<std::optional<ComputedSpans>> MappedPart::GetComputed(
       ComputedSpans computed,
       ReadComputed(*file_, range->group, range->first_span, range->spans));
   return std::optional<ComputedSpans>(std::move(computed));
+}
+
+Result<std::optional<TracePlace>> MappedPart::FindPlace(
+    const RequestContext& context, const model::TraceId& id) const {
+  ASSIGN_OR_RETURN(const std::optional<TraceRange> range,
+                   FindTrace(context, id));
+  if (!range) return std::optional<TracePlace>();
+  return std::optional<TracePlace>(
+      TracePlace{static_cast<uint32_t>(range->group), range->first_trace});
+}
+
+Result<std::shared_ptr<const PartFrames>> MappedPart::OpenFrames(
+    std::shared_ptr<const FrameRequest> request) const {
+  ASSIGN_OR_RETURN(const model::SpanBatch* scopes, Scopes());
+  return std::make_shared<const PartFrames>(*file_, *scopes,
+                                            std::move(request));
 }
 
 Status MappedPart::FindTraces(const RequestContext& context,

@@ -28,6 +28,9 @@ Result<std::vector<std::string>> Services(const RequestContext& context,
 Result<std::vector<Operation>> Operations(const RequestContext& context,
                                           const TenantView& view,
                                           std::string_view service);
+Result<std::unique_ptr<FrameScan>> Scan(const RequestContext& context,
+                                        const TenantView& view,
+                                        const FrameRequest& request);
 Result<aggregate::Partial> Aggregate(const RequestContext& context,
                                      const TenantView& view,
                                      const AggregateRequest& request);

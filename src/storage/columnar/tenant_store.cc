@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/span_batch_builder.h"
 #include "storage/columnar/part_name.h"
+#include "storage/columnar/split_traces.h"
 #include "storage/columnar/wal_format.h"
 
 namespace khtrace::storage::columnar {
@@ -34,6 +35,7 @@ TenantStore::TenantStore(StoreContext& context, std::string dir)
                           ? context.options.head_max_bytes
                           : std::min(context.options.head_max_bytes,
                                      limits_.max_memory_bytes / 2)),
+      splits_(std::make_shared<SplitTraces>()),
       parts_(std::make_shared<const PartList>()),
       active_(std::make_shared<HeadGeneration>()) {}
 
@@ -251,6 +253,7 @@ TenantView TenantStore::View() const {
   TenantView view;
   view.damage = &context_.damage;
   view.aggregates = aggregates_;
+  view.splits = splits_;
   MutexLock lock(mu_);
   view.parts = parts_;
   for (const Sealed& sealed : sealed_) {

@@ -21,6 +21,8 @@
 
 namespace khtrace::storage::columnar {
 
+class SplitTraces;
+
 // Everything a tenant had stored at one moment: each span is in a part or in
 // a head (in both for none). Oldest first. Immutable; stays readable whatever
 // the store does next.
@@ -31,6 +33,8 @@ struct TenantView {
   DamageLog* damage = nullptr;
   // What is known of the parts' aggregates; nullptr if there are no parts.
   std::shared_ptr<AggregateCache> aggregates;
+  // Which traces are split; nullptr if there are no parts.
+  std::shared_ptr<SplitTraces> splits;
 };
 
 // One tenant's spans: log, head and parts, and the way of a span through
@@ -134,6 +138,7 @@ class TenantStore {
   std::atomic<uint64_t> held_bytes_{0};  // its share of counters.head_bytes
   const std::shared_ptr<AggregateCache> aggregates_ =
       std::make_shared<AggregateCache>();
+  const std::shared_ptr<SplitTraces> splits_;
   uint64_t newest_name_ = 0;  // of all part files; only while opening
   std::unique_ptr<WalWriter> wal_;
 

@@ -6,6 +6,7 @@
 
 #include "aggregate/partial_builder.h"
 #include "model/span_batch_builder.h"
+#include "storage/memory/memory_scan.h"
 
 namespace khtrace::storage::memory {
 
@@ -192,6 +193,13 @@ Result<aggregate::Partial> MemoryStore::Aggregate(
   aggregate::Partial result;
   result.Merge(aggregate::AggregateBatches(batches), request.MergeOptions());
   return result;
+}
+
+Result<std::unique_ptr<FrameScan>> MemoryStore::Scan(
+    const RequestContext& context, const FrameRequest& request) {
+  ASSIGN_OR_RETURN(Batches batches, Snapshot(context));
+  return std::unique_ptr<FrameScan>(
+      std::make_unique<MemoryScan>(std::move(batches), request));
 }
 
 Result<StoreStats> MemoryStore::Stats(const RequestContext& context) {

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/columnar/split_traces.h"
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <iterator>
+
+namespace khtrace::storage::columnar {
+namespace {
+
+using model::TraceId;
+
+Status FindPlaces(const RequestContext& context, const TraceId& id,
+                  const PartList& parts, QueryLosses* losses,
+                  std::vector<PartPlace>* places) {
+  places->clear();
+  for (const auto& part : parts) {
+    auto place = part->FindPlace(context, id);
+    if (!place) {
+      RETURN_IF_ERROR(losses->Excuse(*part, std::move(place).error()));
+    } else if (*place) {
+      places->push_back({part.get(), **place});
+    }
+  }
+  return {};
+}
+
+SplitTraces::SplitTraceList ListOf(
+    const std::map<TraceId, std::vector<PartPlace>>& split) {
+  SplitTraces::SplitTraceList list;
+  list.reserve(split.size());
+  for (const auto& [id, places] : split) list.push_back({id, places});
+  return list;
+}
+
+}  // namespace
+
+void SplitTraces::DropGone(const PartList& parts) {
+  std::set<const Part*> there;
+  for (const auto& part : parts) there.insert(part.get());
+  // The same address may be another part by now.
+  std::erase_if(known_, [&](const auto& known) {
+    return !there.contains(known.first) || known.second.part.expired();
+  });
+  const auto& known = known_;
+  for (auto at = split_.begin(); at != split_.end();) {
+    std::erase_if(at->second, [&](const PartPlace& place) {
+      return !known.contains(place.part);
+    });
+    at = at->second.size() < 2 ? split_.erase(at) : std::next(at);
+  }
+}
+
+Status SplitTraces::AddPart(const RequestContext& context,
+                            const std::shared_ptr<const Part>& part,
+                            const PartList& parts, QueryLosses* losses) {
+  Hashes hashes;
+  hashes.reserve(part->info().trace_count);
+  RETURN_IF_ERROR(losses->Excuse(
+      *part, part->ForEachTrace(context, [&](const TraceId& id, UnixNanos) {
+        hashes.push_back(model::TraceIdHash{}(id));
+      })));
+  std::sort(hashes.begin(), hashes.end());
+  Hashes shared;
+  for (const auto& [other, known] : known_) {
+    std::set_intersection(hashes.begin(), hashes.end(), known.hashes.begin(),
+                          known.hashes.end(), std::back_inserter(shared));
+  }
+  if (!shared.empty()) {
+    std::sort(shared.begin(), shared.end());
+    std::vector<TraceId> ids;
+    RETURN_IF_ERROR(losses->Excuse(
+        *part, part->ForEachTrace(context, [&](const TraceId& id, UnixNanos) {
+          if (std::binary_search(shared.begin(), shared.end(),
+                                 model::TraceIdHash{}(id))) {
+            ids.push_back(id);
+          }
+        })));
+    std::vector<PartPlace> places;
+    for (const TraceId& id : ids) {
+      RETURN_IF_ERROR(context.Check());
+      RETURN_IF_ERROR(FindPlaces(context, id, parts, losses, &places));
+      if (places.size() > 1) split_[id] = places;
+    }
+  }
+  known_[part.get()] = {part, std::move(hashes)};
+  return {};
+}
+
+Status SplitTraces::Update(const RequestContext& context, const PartList& parts,
+                           QueryLosses* losses) {
+  DropGone(parts);
+  for (const auto& part : parts) {
+    if (known_.contains(part.get())) continue;
+    RETURN_IF_ERROR(AddPart(context, part, parts, losses));
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const SplitTraces::SplitTraceList>> SplitTraces::InParts(
+    const RequestContext& context, const std::shared_ptr<const PartList>& parts,
+    QueryLosses* losses) {
+  MutexLock lock(mu_);
+  if (list_ == nullptr || listed_.lock() != parts) {
+    RETURN_IF_ERROR(Update(context, *parts, losses));
+    list_ = std::make_shared<const SplitTraceList>(ListOf(split_));
+    listed_ = parts;
+  }
+  return list_;
+}
+
+Result<SplitTraces::SplitTraceList> SplitTraces::InHeads(
+    const RequestContext& context, const std::shared_ptr<const PartList>& parts,
+    const std::vector<HeadView>& heads, QueryLosses* losses) {
+  MutexLock lock(mu_);
+  std::erase_if(heads_, [](const auto& h) { return h.second.head.expired(); });
+  if (heads_of_.lock() != parts || heads_.empty()) {
+    heads_of_ = parts;
+    heads_.clear();
+    in_heads_.clear();
+  }
+  if (parts->empty()) return SplitTraceList();
+  boost::unordered_flat_set<TraceId, model::TraceIdHash> seen;
+  std::vector<PartPlace> places;
+  auto& in_heads = in_heads_;
+  for (const HeadView& head : heads) {
+    HeadProgress& progress = heads_[head.generation.get()];
+    progress.head = head.generation;
+    size_t number = 0;
+    Status status;
+    head.ForEach([&](const HeadBatch& entry) {
+      if (!status || number++ < progress.batches) return;
+      for (const TraceId& id : entry.batch->spans().trace_id) {
+        if (!seen.insert(id).second || in_heads.contains(id)) continue;
+        status = FindPlaces(context, id, *parts, losses, &places);
+        if (!status) return;
+        if (!places.empty()) in_heads[id] = places;
+      }
+      progress.batches = number;
+    });
+    RETURN_IF_ERROR(std::move(status));
+  }
+  return ListOf(in_heads_);
+}
+
+}  // namespace khtrace::storage::columnar
