@@ -28,17 +28,23 @@ struct MetricsRequest {
 };
 
 // The intervals of a range query. Interval i is (start + i * step,
-// start + (i + 1) * step], its timestamp the end of it.
+// start + (i + 1) * step], its timestamp the end of it. Start and end are on
+// multiples of the step; there is one interval before the one that the
+// request's start begins, for spans exactly there.
 struct TimeAxis {
+  // Modulo 2^64: of a request that starts before step_ns, it lies before 1970.
   uint64_t start_ns = 0;
   uint64_t step_ns = 0;
   size_t intervals = 0;
-  // Of an instant query, the last interval's end may lie off the step.
+  // Of an instant query, start and end are the request's, off the step.
   uint64_t end_ns = 0;
 
+  // A 240th of the range, rounded down to a multiple of the largest round
+  // duration within it: of 50 ms below a minute, else of 1 s, 5 s, 15 s, 1 min,
+  // 5 min or 1 h.
   static uint64_t DefaultStep(uint64_t range_ns);
-  // kInvalidArgument: end not after start, or more than kMaxIntervals ("step
-  // of X is too small, minimum step for given range is Y").
+  // kInvalidArgument: end not after start, or more than kMaxIntervals in the
+  // range ("step of X is too small, minimum step for given range is Y").
   static Result<TimeAxis> Make(const MetricsRequest& request);
 
   static constexpr size_t kMaxIntervals = 10'000;
@@ -60,6 +66,7 @@ struct Label {
 
 struct Exemplar {
   std::vector<Label> labels;  // the series' and trace:id
+  size_t interval = 0;        // of its span; says which sample it belongs to
   double value = 0;
   int64_t timestamp_ms = 0;
 };
