@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "model/span_batch.h"
 #include "storage/aggregate_request.h"
+#include "storage/attribute_keys.h"
 #include "storage/scan_request.h"
 #include "storage/trace_frame.h"
 
@@ -148,6 +149,11 @@ class TraceReader {
   // (see Write) are there once.
   virtual Result<std::unique_ptr<FrameScan>> Scan(
       const RequestContext& context, const FrameRequest& request) = 0;
+  // Distinct keys of the attributes of spans with any time in [start, end],
+  // of their events and links, scopes and resources. Perhaps those of other
+  // spans as well: what is stored together is not told apart by time.
+  virtual Result<AttributeKeys> Keys(const RequestContext& context,
+                                     UnixNanos start, UnixNanos end) = 0;
 
   virtual Result<StoreStats> Stats(const RequestContext& context) = 0;
   virtual Capabilities capabilities() const { return {}; }

@@ -4,6 +4,7 @@
 // KHTRACE_DIFFERENTIAL_SEEDS raises the number of seeds for a long run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 
@@ -81,6 +82,25 @@ class Differential {
     EXPECT_EQ(DescribeDependencies(oracle_.store(), {}, UnixNanos::Max()),
               DescribeDependencies(tested_.store(), {}, UnixNanos::Max()));
     CompareAggregates(batch);
+    CompareKeys(batch);
+  }
+
+  // All of them are the same; of a range there may be more than asked for.
+  void CompareKeys(const SpanBatch& batch) {
+    EXPECT_EQ(DescribeKeys(oracle_.store()), DescribeKeys(tested_.store()));
+    const UnixNanos start = batch.spans().start[RandomRow(batch)];
+    const UnixNanos end = start.Plus(std::chrono::seconds(Below(30)));
+    auto wanted = oracle_.store().Keys({}, start, end);
+    auto found = tested_.store().Keys({}, start, end);
+    ASSERT_TRUE(wanted && found);
+    const auto includes = [](const auto& all, const auto& some) {
+      return std::includes(all.begin(), all.end(), some.begin(), some.end());
+    };
+    EXPECT_TRUE(includes(found->resource, wanted->resource));
+    EXPECT_TRUE(includes(found->span, wanted->span));
+    EXPECT_TRUE(includes(found->event, wanted->event));
+    EXPECT_TRUE(includes(found->link, wanted->link));
+    EXPECT_TRUE(includes(found->instrumentation, wanted->instrumentation));
   }
 
   void CompareAggregates(const SpanBatch& batch) {

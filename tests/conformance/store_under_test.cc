@@ -106,6 +106,17 @@ std::string DescribeAggregates(storage::TraceStore& store,
   return aggregate::DescribePartial(*partial);
 }
 
+std::string DescribeKeys(storage::TraceStore& store, UnixNanos start,
+                         UnixNanos end) {
+  auto keys = store.Keys({}, start, end);
+  if (!keys) return keys.error().message;
+  return fmt::format(
+      "resource: {}\nspan: {}\nevent: {}\nlink: {}\ninstrumentation: {}\n",
+      fmt::join(keys->resource, " "), fmt::join(keys->span, " "),
+      fmt::join(keys->event, " "), fmt::join(keys->link, " "),
+      fmt::join(keys->instrumentation, " "));
+}
+
 std::string DescribeDependencies(storage::TraceStore& store, UnixNanos start,
                                  UnixNanos end) {
   auto edges = store.Dependencies({}, start, end);

@@ -65,6 +65,8 @@ std::string DescribeFound(storage::TraceStore& store,
 std::string DescribeNames(storage::TraceStore& store);
 std::string DescribeAggregates(storage::TraceStore& store,
                                const storage::AggregateRequest& request = {});
+std::string DescribeKeys(storage::TraceStore& store, UnixNanos start = {},
+                         UnixNanos end = UnixNanos::Max());
 std::string DescribeDependencies(storage::TraceStore& store, UnixNanos start,
                                  UnixNanos end);
 

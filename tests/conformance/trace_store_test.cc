@@ -419,6 +419,7 @@ TEST_P(TraceStore, BadTenantNameIsRefusedByEveryCall) {
     EXPECT_EQ(store().Services(context).error().code, bad);
     EXPECT_EQ(store().Operations(context, "a").error().code, bad);
     EXPECT_EQ(store().Dependencies(context, {}, {}).error().code, bad);
+    EXPECT_EQ(store().Keys(context, {}, {}).error().code, bad);
     EXPECT_EQ(store().Aggregate(context, {}).error().code, bad);
     EXPECT_EQ(store().Stats(context).error().code, bad);
   }
@@ -443,6 +444,44 @@ TEST_P(TraceStore, HintThatIsHalfAnHourWrongStillFindsTheTrace) {
   const storage::TimeHint earlier{{0}, at.Minus(half_hour)};
   EXPECT_TRUE(store().GetTrace({}, TraceId{7, 1}, later));
   EXPECT_TRUE(store().GetTrace({}, TraceId{7, 1}, earlier));
+}
+
+TEST_P(TraceStore, KeysAreToldByWhatCarriesThem) {
+  model::SpanBatchBuilder builder;
+  const auto value = AttrValue::Int(1);
+  builder.AddResource();
+  builder.AddResourceAttribute("r", value);
+  builder.AddScope("lib", "1");
+  builder.AddScopeAttribute("i", value);
+  builder.AddSpan(Fields(1, AtMillis(1000), AtMillis(2000)));
+  builder.AddSpanAttribute("b", value);
+  builder.AddSpanAttribute("a", value);
+  builder.AddEvent(AtMillis(1500), "e");
+  builder.AddEventAttribute("m", value);
+  builder.AddLink(TraceId{7, 2}, {9});
+  builder.AddLinkAttribute("l", value);
+  builder.AddSpan(Fields(2, AtMillis(1000), AtMillis(2000)));
+  builder.AddSpanAttribute("a", AttrValue::String("x"));
+  Write(std::make_shared<const model::SpanBatch>(builder.Build()));
+  const std::string all =
+      "resource: r\nspan: a b\nevent: m\nlink: l\ninstrumentation: i\n";
+  const std::string none =
+      "resource: \nspan: \nevent: \nlink: \ninstrumentation: \n";
+  EXPECT_EQ(DescribeKeys(store()), all);
+  EXPECT_EQ(DescribeKeys(store(), AtMillis(2000), AtMillis(9000)), all);
+  EXPECT_EQ(DescribeKeys(store(), {}, AtMillis(1000)), all);
+  EXPECT_EQ(DescribeKeys(store(), AtMillis(2001), AtMillis(9000)), none);
+  EXPECT_EQ(DescribeKeys(store(), {}, AtMillis(999)), none);
+}
+
+TEST_P(TraceStore, KeysOfVeryManyAreAllThere) {
+  model::SpanBatchBuilder builder;
+  builder.AddSpan(Fields(1, AtMillis(1), AtMillis(2)));
+  for (int i = 0; i < 1500; ++i) {
+    builder.AddSpanAttribute(std::to_string(i), AttrValue::Int(i));
+  }
+  Write(std::make_shared<const model::SpanBatch>(builder.Build()));
+  EXPECT_EQ(store().Keys({}, {}, UnixNanos::Max())->span.size(), 1500u);
 }
 
 TEST_P(TraceStore, StatsCountSpansAndTheirTimes) {

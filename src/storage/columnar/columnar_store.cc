@@ -186,6 +186,12 @@ Result<std::unique_ptr<FrameScan>> ColumnarStore::Scan(
   return columnar::Scan(context, view, request);
 }
 
+Result<AttributeKeys> ColumnarStore::Keys(const RequestContext& context,
+                                          UnixNanos start, UnixNanos end) {
+  ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));
+  return columnar::Keys(context, view, start, end);
+}
+
 Result<StoreStats> ColumnarStore::Stats(const RequestContext& context) {
   RETURN_IF_ERROR(ValidateTenant(context.tenant));
   RETURN_IF_ERROR(context.Check());

@@ -55,6 +55,8 @@ class ColumnarStore : public TraceStore {
       const RequestContext& context, const AggregateRequest& request) override;
   Result<std::unique_ptr<FrameScan>> Scan(const RequestContext& context,
                                           const FrameRequest& request) override;
+  Result<AttributeKeys> Keys(const RequestContext& context, UnixNanos start,
+                             UnixNanos end) override;
   Result<StoreStats> Stats(const RequestContext& context) override;
 
   std::vector<std::string> Tenants() override;

@@ -148,6 +148,8 @@ class Part {
   // Its spans as columns; what is returned does not outlive the part.
   virtual Result<std::shared_ptr<const PartFrames>> OpenFrames(
       std::shared_ptr<const FrameRequest> request) const = 0;
+  // Keys of attributes, of every span here.
+  virtual Status CollectKeys(AttributeKeys* keys) const = 0;
   // Each trace's id and the start of its first span, in the part's order.
   virtual Status ForEachTrace(
       const RequestContext& context,

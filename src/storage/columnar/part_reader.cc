@@ -8,6 +8,7 @@
 #include "storage/columnar/part_computed.h"
 #include "storage/columnar/part_file.h"
 #include "storage/columnar/part_frame.h"
+#include "storage/columnar/part_keys.h"
 #include "storage/columnar/part_search.h"
 
 namespace khtrace::storage::columnar {
@@ -40,6 +41,9 @@ class MappedPart : public Part {
   Status CollectServices(std::set<std::string>* services) const override;
   Status CollectOperations(std::string_view service,
                            std::set<Operation>* operations) const override;
+  Status CollectKeys(AttributeKeys* keys) const override {
+    return CollectPartKeys(*file_, keys);
+  }
   Result<std::optional<aggregate::Partial>> ReadAggregates() const override {
     return file_->ReadAggregates();
   }

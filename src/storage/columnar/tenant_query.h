@@ -38,5 +38,8 @@ Result<std::vector<DependencyEdge>> Dependencies(const RequestContext& context,
                                                  const TenantView& view,
                                                  UnixNanos start,
                                                  UnixNanos end);
+Result<AttributeKeys> Keys(const RequestContext& context,
+                           const TenantView& view, UnixNanos start,
+                           UnixNanos end);
 
 }  // namespace khtrace::storage::columnar

@@ -202,6 +202,36 @@ Result<std::unique_ptr<FrameScan>> MemoryStore::Scan(
       std::make_unique<MemoryScan>(std::move(batches), request));
 }
 
+Result<AttributeKeys> MemoryStore::Keys(const RequestContext& context,
+                                        UnixNanos start, UnixNanos end) {
+  ASSIGN_OR_RETURN(const Batches batches, Snapshot(context));
+  AttributeKeys keys;
+  for (const SpanBatchPtr& batch : batches) {
+    const auto add = [&batch](model::AttrRange range, AttributeKeys::Keys* to) {
+      for (const model::Attr& attr : batch->Attributes(range)) {
+        to->emplace(batch->Key(attr.key));
+      }
+    };
+    for (RowIndex row = 0; row < batch->row_count(); ++row) {
+      const UnixNanos begin = batch->spans().start[row];
+      const UnixNanos until = std::max(begin, batch->spans().end[row]);
+      if (begin > end || until < start) continue;
+      add(batch->spans().attributes[row], &keys.span);
+      add(batch->ScopeOf(row).attributes, &keys.instrumentation);
+      add(batch->ResourceOf(row).attributes, &keys.resource);
+      const model::AttrRange events = batch->EventRange(row);
+      for (uint32_t i = events.begin; i < events.end; ++i) {
+        add(batch->events().attributes[i], &keys.event);
+      }
+      const model::AttrRange links = batch->LinkRange(row);
+      for (uint32_t i = links.begin; i < links.end; ++i) {
+        add(batch->links().attributes[i], &keys.link);
+      }
+    }
+  }
+  return keys;
+}
+
 Result<StoreStats> MemoryStore::Stats(const RequestContext& context) {
   ASSIGN_OR_RETURN(const Batches batches, Snapshot(context));
   StoreStats stats;

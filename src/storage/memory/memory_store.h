@@ -37,6 +37,8 @@ class MemoryStore : public TraceStore {
       const RequestContext& context, const AggregateRequest& request) override;
   Result<std::unique_ptr<FrameScan>> Scan(const RequestContext& context,
                                           const FrameRequest& request) override;
+  Result<AttributeKeys> Keys(const RequestContext& context, UnixNanos start,
+                             UnixNanos end) override;
   Result<StoreStats> Stats(const RequestContext& context) override;
   Capabilities capabilities() const override {
     return {.survives_restart = false};
