@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "query/value.h"
+#include "storage/trace_frame.h"
+#include "traceql/ast.h"
+
+// Field expressions, made ready to run on frames: attributes are columns,
+// regexes compiled, and what can be tested on a column as a whole is told apart
+// from what needs a look at each span.
+
+namespace khtrace::query {
+
+// The columns that a query reads, each once.
+class ColumnSet {
+ public:
+  uint32_t Add(storage::FrameField field, std::string key = {});
+  const std::vector<storage::FrameKey>& keys() const { return keys_; }
+
+ private:
+  std::vector<storage::FrameKey> keys_;
+  std::map<storage::FrameKey, uint32_t> numbers_;
+};
+
+// Where the value of an attribute or intrinsic comes from.
+struct Leaf {
+  enum class Kind : uint8_t {
+    kColumn,        // columns[0], of type `type` if it is no attribute
+    kAnyAttribute,  // columns of span, resource, scope: the first that has one
+    kHexId,         // columns[0], a span id, as text
+    kEvent,         // columns[0], of the bound event
+    kEventTime,     // columns[0] minus columns[1], the span's start
+    kLink,          // columns[0], of the bound link
+    kLinkHexId,
+    kChildCount,
+    kNestedSetLeft,
+    kNestedSetRight,
+    kNestedSetParent,
+    kSelfDuration,      // columns[0], columns[1]: start and duration
+    kCriticalDuration,  // likewise
+    // Of the trace.
+    kTraceDuration,
+    kTraceId,
+    kSpanCount,
+    kErrorCount,   // columns[0]: status
+    kRootName,     // columns[0]: name
+    kRootService,  // columns[0]: the resource's service.name
+  };
+  Kind kind = Kind::kColumn;
+  bool parent = false;  // of the parent span
+  traceql::Type type = traceql::Type::kAttribute;
+  std::array<uint32_t, 3> columns{};
+
+  bool of_event() const {
+    return kind == Kind::kEvent || kind == Kind::kEventTime;
+  }
+  bool of_link() const {
+    return kind == Kind::kLink || kind == Kind::kLinkHexId;
+  }
+};
+
+// What is asked of one value.
+struct Predicate {
+  enum class Kind : uint8_t { kCompare, kMatch, kTrue, kExists, kNotExists };
+  Kind kind = Kind::kTrue;
+  traceql::BinaryOp op = traceql::BinaryOp::kEqual;
+  Value literal;  // borrows the query's text
+  std::optional<Regex> regex;
+
+  bool Holds(const Value& value) const;
+};
+
+// A node of an expression. Values: kLiteral, kLeaf, kNegate, kArithmetic.
+// Truths: the others.
+struct Expr {
+  enum class Kind : uint8_t {
+    kLiteral,
+    kLeaf,
+    kNegate,
+    kArithmetic,
+    kTest,       // `predicate` of leaf
+    kTraceIdIs,  // op and trace_id
+    kCompare,    // of two values
+    kMatch,      // of children[0] and the predicate's regex
+    kIsTrue,     // a value that is the boolean true
+    kExists,     // of a value
+    kNotExists,
+    kAnd,  // all of children
+    kOr,
+    kNot,       // of a truth
+    kNotValue,  // of a value: it is the boolean false
+    kTruth,     // the literal as a truth
+  };
+  Kind kind = Kind::kLiteral;
+  traceql::BinaryOp op = traceql::BinaryOp::kEqual;
+  Value literal;
+  Leaf leaf;
+  Predicate predicate;
+  std::optional<model::TraceId> trace_id;
+  std::vector<Expr> children;
+  // Whether an event's or a link's value is in it.
+  bool events = false;
+  bool links = false;
+  const traceql::FieldExpr* source = nullptr;
+
+  bool bound() const { return events || links; }
+  bool is_truth() const { return kind >= Kind::kTest; }
+};
+
+Leaf MakeLeaf(const traceql::Attribute& attribute, ColumnSet* columns);
+// A truth. `condition` outlives the result. kUnimplemented: names what cannot
+// be evaluated yet.
+Result<Expr> MakeCondition(const traceql::FieldExpr& condition,
+                           ColumnSet* columns);
+// A value.
+Result<Expr> MakeValue(const traceql::FieldExpr& expr, ColumnSet* columns);
+
+// "and(service.name = …, …)" in a form for people, for `explain`.
+std::string Describe(const Expr& expr);
+
+}  // namespace khtrace::query

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/span_batch.h"
+#include "query/expression.h"
+#include "query/frame_tree.h"
+#include "storage/trace_frame.h"
+
+namespace khtrace::query {
+
+// Which rows of a frame: one byte each, 0 or 1.
+using Mask = std::vector<uint8_t>;
+
+bool AnySet(const Mask& mask);
+
+// What predicates say of the values of dictionaries: found out once for all
+// frames that share one. Confined to one thread.
+class PredicateTables {
+ public:
+  struct Table {
+    std::shared_ptr<const storage::FrameDictionary> dictionary;
+    std::vector<uint8_t> holds;  // by code
+    bool any = false;
+  };
+  const Table& Get(const Expr& test,
+                   const std::shared_ptr<const storage::FrameDictionary>& of);
+
+ private:
+  using Key = std::pair<const Expr*, const storage::FrameDictionary*>;
+  boost::unordered_flat_map<Key, std::unique_ptr<Table>> tables_;
+};
+
+// One event and one link of a span.
+struct Binding {
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t event = kNone;
+  uint32_t link = kNone;
+};
+
+// Runs expressions on one frame. Columns are read when the first expression
+// needs them. Confined to one thread.
+class FrameEval {
+ public:
+  FrameEval(storage::TraceFrame& frame, PredicateTables& tables)
+      : frame_(frame), tables_(tables), tree_(frame) {}
+
+  storage::TraceFrame& frame() { return frame_; }
+  FrameTree& tree() { return tree_; }
+
+  // False if certainly no row holds; cheap.
+  Result<bool> MayHold(const Expr& truth);
+  // Takes the rows out of `mask` for which it does not hold. kInvalidArgument:
+  // an integer was divided by zero.
+  Status Filter(const Expr& truth, Mask* mask);
+
+  // Reads what Value and ValueOf need of an expression.
+  Status Load(const Expr& expr);
+  Status Load(const Leaf& leaf);
+  // Of a value that no event or link is bound for: that of the first event and
+  // link that have one.
+  Value ValueOf(const Expr& expr, uint32_t row);
+  Value ValueOf(const Leaf& leaf, uint32_t row, Binding binding = {});
+  const storage::FrameColumn& column(uint32_t index) const {
+    return *columns_[index];
+  }
+  // The error of the expression evaluated last, if it had one.
+  Status TakeError();
+
+ private:
+  // Bindings of one span that are tried at most.
+  static constexpr uint64_t kMaxBindings = 100'000;
+
+  Status LoadColumn(uint32_t index);
+  Status LoadTree();
+  Status FilterTest(const Expr& test, Mask* mask);
+  Status FilterAny(const Expr& test, Mask* mask);
+  Status FilterTraceId(const Expr& expr, Mask* mask);
+  Status FilterAnd(const Expr& expr, Mask* mask);
+  Status FilterOr(const Expr& expr, Mask* mask);
+  Status FilterRows(const Expr& expr, Mask* mask);
+  void TestColumn(const Expr& test, const storage::FrameColumn& column,
+                  Mask* holds, Mask* present);
+  void TestInts(const Expr& test, const storage::FrameColumn& column,
+                Mask* holds);
+  bool HoldsForSome(const Expr& truth, uint32_t row);
+  bool Truth(const Expr& expr, uint32_t row, Binding binding);
+  Value Evaluate(const Expr& expr, uint32_t row, Binding binding);
+  Value FromColumn(const storage::FrameColumn& column, traceql::Type type,
+                   uint32_t row) const;
+  Value OfTrace(const Leaf& leaf, uint32_t row);
+  std::string_view HexOf(uint64_t id);
+
+  template <typename Visit>  // bool(Binding): true ends it
+  void ForEachBinding(const Expr& expr, uint32_t row, const Visit& visit);
+
+  storage::TraceFrame& frame_;
+  PredicateTables& tables_;
+  FrameTree tree_;
+  std::vector<const storage::FrameColumn*> columns_;
+  const std::vector<model::TraceId>* ids_ = nullptr;
+  const std::vector<uint32_t>* event_ends_ = nullptr;
+  const std::vector<uint32_t>* link_ends_ = nullptr;
+  std::vector<int64_t> error_counts_;  // by trace
+  boost::unordered_flat_map<uint64_t, std::unique_ptr<std::string>> hex_;
+  boost::unordered_flat_map<uint32_t, std::unique_ptr<std::string>> trace_hex_;
+  const Expr* divided_by_zero_ = nullptr;
+};
+
+}  // namespace khtrace::query
