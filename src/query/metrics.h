@@ -65,8 +65,9 @@ struct Label {
 };
 
 struct Exemplar {
-  std::vector<Label> labels;  // the series' and trace:id
-  size_t interval = 0;        // of its span; says which sample it belongs to
+  // The series', trace:id and, where the function has an attribute, that.
+  std::vector<Label> labels;
+  size_t interval = 0;  // of its span; says which sample it belongs to
   double value = 0;
   int64_t timestamp_ms = 0;
 };

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "query/reference/mentions.h"
+#include "query/reference/pipeline.h"
+#include "query/reference/reference.h"
+#include "query/reference/series_builder.h"
+#include "query/reference/trace.h"
+#include "query/series.h"
+
+namespace khtrace::query::reference {
+namespace {
+
+using model::SpanBatchPtr;
+using traceql::MetricsAggregate;
+using traceql::MetricsBinary;
+using traceql::MetricsExpr;
+using traceql::MetricsQuery;
+using traceql::ScalarExpr;
+
+// Tempo's default and maximum.
+constexpr size_t kMaxExemplars = 100;
+
+size_t ExemplarLimit(const MetricsRequest& request) {
+  for (const traceql::Hint& hint : request.query->hints) {
+    if (hint.name != "exemplars") continue;
+    if (const auto* wanted = std::get_if<bool>(&hint.value.value)) {
+      return *wanted ? kMaxExemplars : 0;
+    }
+    if (const auto* limit = std::get_if<int64_t>(&hint.value.value)) {
+      return std::min(static_cast<size_t>(std::max<int64_t>(*limit, 0)),
+                      kMaxExemplars);
+    }
+  }
+  return std::min(request.max_exemplars, kMaxExemplars);
+}
+
+class Runner {
+ public:
+  Runner(std::span<const Trace> traces, const TimeAxis& axis)
+      : traces_(traces), axis_(axis) {}
+
+  Result<Operand> Evaluate(const MetricsExpr& expr) {
+    Operand out;
+    if (const auto* constant = std::get_if<ScalarExpr>(&expr.node)) {
+      ASSIGN_OR_RETURN(out.number, ConstantOf(*constant));
+      out.constant = true;
+      return out;
+    }
+    if (const auto* binary = std::get_if<MetricsBinary>(&expr.node)) {
+      ASSIGN_OR_RETURN(const Operand left, Evaluate(*binary->left));
+      ASSIGN_OR_RETURN(const Operand right, Evaluate(*binary->right));
+      out.series = Calculate(binary->op, left, right);
+    } else {
+      ASSIGN_OR_RETURN(out.series, Count(std::get<MetricsQuery>(expr.node)));
+    }
+    RETURN_IF_ERROR(ApplyStages(expr.stages, &out.series));
+    return out;
+  }
+
+ private:
+  Result<std::vector<Series>> Count(const MetricsQuery& query) {
+    const MetricsAggregate& aggregate = query.aggregate;
+    const auto builder = aggregate.compare
+                             ? MakeCompareBuilder(*aggregate.compare, axis_)
+                             : MakeSeriesBuilder(aggregate, axis_);
+    for (const Trace& trace : traces_) {
+      ASSIGN_OR_RETURN(const std::vector<RowSet> sets,
+                       evaluator_.Run(trace, query.pipeline));
+      for (const RowSet& set : sets) {
+        for (const uint32_t row : set.rows) {
+          const size_t interval = axis_.IndexOf(trace.start(row));
+          if (interval == TimeAxis::kOutside) continue;
+          RETURN_IF_ERROR(builder->Add(trace, row, interval));
+        }
+      }
+    }
+    return builder->Take();
+  }
+
+  std::span<const Trace> traces_;
+  const TimeAxis& axis_;
+  PipelineEvaluator evaluator_;
+};
+
+// Traces with any time on the axis, oldest first.
+std::vector<Trace> TracesOn(const TimeAxis& axis,
+                            std::span<const SpanBatchPtr> traces) {
+  const uint64_t start = axis.start_ns > axis.end_ns ? 0 : axis.start_ns;
+  std::vector<Trace> out;
+  for (const SpanBatchPtr& batch : traces) {
+    if (batch->empty()) continue;
+    Trace trace(*batch);
+    if (trace.first_start() <= axis.end_ns &&
+        trace.first_start() + trace.duration() >= start) {
+      out.push_back(std::move(trace));
+    }
+  }
+  std::sort(out.begin(), out.end(), [](const Trace& a, const Trace& b) {
+    if (a.first_start() != b.first_start()) {
+      return a.first_start() < b.first_start();
+    }
+    return a.id() < b.id();
+  });
+  return out;
+}
+
+}  // namespace
+
+Result<MetricsResult> RunMetrics(std::span<const SpanBatchPtr> traces,
+                                 const MetricsRequest& request) {
+  RETURN_IF_ERROR(CheckSupported(*request.query));
+  MetricsResult result;
+  ASSIGN_OR_RETURN(result.axis, TimeAxis::Make(request));
+  const std::vector<Trace> counted = TracesOn(result.axis, traces);
+  for (const Trace& trace : counted) {
+    ++result.stats.inspected_traces;
+    result.stats.inspected_spans += trace.size();
+  }
+  Runner runner(counted, result.axis);
+  ASSIGN_OR_RETURN(Operand all,
+                   runner.Evaluate(std::get<MetricsExpr>(request.query->root)));
+  result.series = std::move(all.series);
+  Finish(request.max_series, &result);
+  size_t left = ExemplarLimit(request);
+  for (Series& series : result.series) {
+    const size_t kept = std::min(left, series.exemplars.size());
+    series.exemplars.resize(kept);
+    left -= kept;
+  }
+  return result;
+}
+
+}  // namespace khtrace::query::reference

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "query/reference/mentions.h"
+#include "query/reference/pipeline.h"
+#include "query/reference/reference.h"
+#include "query/reference/trace.h"
+
+namespace khtrace::query::reference {
+namespace {
+
+using model::SpanBatch;
+using model::SpanBatchPtr;
+using traceql::Attribute;
+using traceql::Box;
+using traceql::Intrinsic;
+using traceql::MetricsExpr;
+using traceql::Pipeline;
+
+// Of a metrics query, the first pipeline as it is read.
+const Pipeline* PipelineOf(const MetricsExpr& expr) {
+  if (const auto* query = std::get_if<traceql::MetricsQuery>(&expr.node)) {
+    return &query->pipeline;
+  }
+  const auto* binary = std::get_if<traceql::MetricsBinary>(&expr.node);
+  if (binary == nullptr) return nullptr;
+  const Pipeline* left = PipelineOf(*binary->left);
+  return left != nullptr ? left : PipelineOf(*binary->right);
+}
+
+const Pipeline& PipelineOf(const traceql::Query& query) {
+  if (!query.is_metrics()) return std::get<Pipeline>(query.root);
+  return *PipelineOf(std::get<MetricsExpr>(query.root));
+}
+
+// What has its own field in an answer, or belongs to the trace.
+bool ShownElsewhere(const Attribute& attribute) {
+  switch (attribute.intrinsic) {
+    case Intrinsic::kName:
+    case Intrinsic::kDuration:
+    case Intrinsic::kSpanId:
+    case Intrinsic::kRootName:
+    case Intrinsic::kRootServiceName:
+    case Intrinsic::kTraceDuration:
+    case Intrinsic::kTraceId:
+    case Intrinsic::kTraceSpanCount:
+    case Intrinsic::kTraceErrorCount:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string KeyOf(const Attribute& attribute) {
+  if (attribute.intrinsic != Intrinsic::kNone) return ToString(attribute);
+  return attribute.parent ? "parent." + attribute.name : attribute.name;
+}
+
+SpanHit HitOf(const Trace& trace, uint32_t row,
+              const std::vector<Mention>& mentions) {
+  const SpanBatch& batch = trace.batch();
+  SpanHit hit;
+  hit.span_id = batch.spans().span_id[row];
+  hit.name = batch.String(batch.spans().name[row]);
+  hit.start = batch.spans().start[row];
+  hit.duration_nanos = batch.DurationNanos(row);
+  for (const Mention& mention : mentions) {
+    if (ShownElsewhere(mention.attribute)) continue;
+    const Value value = FieldEvaluator::Evaluate(trace, row, mention.attribute);
+    if (value.nil() && !mention.tested_for_nil) continue;
+    hit.values.push_back({KeyOf(mention.attribute), ToStatic(value)});
+  }
+  return hit;
+}
+
+Spanset SpansetOf(const Trace& trace, const RowSet& set,
+                  const SearchRequest& request,
+                  const std::vector<Mention>& mentions) {
+  Spanset out;
+  out.matched = set.rows.size();
+  out.values = set.values;
+  for (const uint32_t row : set.rows) {
+    if (request.spans_per_spanset != 0 &&
+        out.spans.size() == request.spans_per_spanset) {
+      break;
+    }
+    out.spans.push_back(HitOf(trace, row, mentions));
+  }
+  return out;
+}
+
+std::vector<ServiceStats> ServicesOf(const SpanBatch& batch) {
+  std::map<std::string, ServiceStats, std::less<>> services;
+  for (uint32_t row = 0; row < batch.row_count(); ++row) {
+    const std::string name(batch.ServiceName(row));
+    ServiceStats& stats = services[name];
+    stats.service = name;
+    ++stats.span_count;
+    const bool error = batch.spans().status[row] == model::StatusCode::kError;
+    stats.error_count += error ? 1 : 0;
+  }
+  std::vector<ServiceStats> out;
+  for (auto& [name, stats] : services) out.push_back(std::move(stats));
+  return out;
+}
+
+TraceHit TraceHitOf(const Trace& trace) {
+  const SpanBatch& batch = trace.batch();
+  TraceHit hit;
+  hit.trace_id = batch.spans().trace_id.front();
+  hit.has_root = trace.first_root() != Trace::kNoRow;
+  if (hit.has_root) {
+    hit.root_service = batch.ServiceName(trace.first_root());
+    hit.root_name = batch.String(batch.spans().name[trace.first_root()]);
+  }
+  hit.start = {trace.first_start()};
+  hit.duration_nanos = trace.duration();
+  hit.services = ServicesOf(batch);
+  return hit;
+}
+
+}  // namespace
+
+Result<SearchResult> Search(std::span<const SpanBatchPtr> traces,
+                            const SearchRequest& request) {
+  RETURN_IF_ERROR(CheckSupported(*request.query));
+  const Pipeline& pipeline = PipelineOf(*request.query);
+  const std::vector<Mention> mentions = MentionsOf(pipeline);
+  std::vector<Trace> newest_first;
+  for (const SpanBatchPtr& batch : traces) {
+    if (!batch->empty()) newest_first.emplace_back(*batch);
+  }
+  std::sort(newest_first.begin(), newest_first.end(),
+            [](const Trace& a, const Trace& b) {
+              if (a.first_start() != b.first_start()) {
+                return a.first_start() > b.first_start();
+              }
+              return a.id() < b.id();
+            });
+  SearchResult result;
+  PipelineEvaluator evaluator;
+  for (const Trace& trace : newest_first) {
+    if (result.traces.size() == request.limit) break;
+    if (trace.first_start() > request.end.ns ||
+        trace.first_start() + trace.duration() < request.start.ns) {
+      continue;
+    }
+    ++result.stats.inspected_traces;
+    result.stats.inspected_spans += trace.size();
+    ASSIGN_OR_RETURN(const std::vector<RowSet> sets,
+                     evaluator.Run(trace, pipeline));
+    if (sets.empty()) continue;
+    TraceHit hit = TraceHitOf(trace);
+    for (const RowSet& set : sets) {
+      hit.spansets.push_back(SpansetOf(trace, set, request, mentions));
+    }
+    result.traces.push_back(std::move(hit));
+  }
+  return result;
+}
+
+}  // namespace khtrace::query::reference
