@@ -456,6 +456,14 @@ Value FrameEval::ValueOf(const Expr& expr, uint32_t row) {
   return value;
 }
 
+void FrameEval::ForEachValue(const Expr& expr, uint32_t row,
+                             const std::function<void(const Value&)>& visit) {
+  ForEachBinding(expr, row, [&](Binding binding) {
+    visit(Evaluate(expr, row, binding));
+    return false;
+  });
+}
+
 bool FrameEval::Truth(const Expr& expr, uint32_t row, Binding binding) {
   const auto holds = [&](const Expr& child) {
     return Truth(child, row, binding);

@@ -3,6 +3,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -68,6 +69,9 @@ class FrameEval {
   // link that have one.
   Value ValueOf(const Expr& expr, uint32_t row);
   Value ValueOf(const Leaf& leaf, uint32_t row, Binding binding = {});
+  // The value for each event and link, where it is one of them.
+  void ForEachValue(const Expr& expr, uint32_t row,
+                    const std::function<void(const Value&)>& visit);
   const storage::FrameColumn& column(uint32_t index) const {
     return *columns_[index];
   }

@@ -69,7 +69,7 @@ class FrameTree {
   std::vector<uint32_t> trace_of_;
   std::vector<uint32_t> parents_;
   std::vector<uint32_t> roots_;
-  std::vector<uint8_t> cyclic_;         // by trace
+  std::vector<uint8_t> cyclic_;        // by trace
   std::vector<uint32_t> child_begin_;  // one more than rows
   std::vector<uint32_t> children_;
   std::vector<uint32_t> left_;

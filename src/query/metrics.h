@@ -25,6 +25,8 @@ struct MetricsRequest {
   bool instant = false;        // one value over (start, end]
   size_t max_exemplars = 100;  // 0: none; the hint `exemplars` wins
   size_t max_series = 1000;    // 0: no limit
+  // Threads that may help; nullptr: none.
+  Executor* helpers = nullptr;
 };
 
 // The intervals of a range query. Interval i is (start + i * step,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/executor.h"
 #include "base/request_context.h"
 #include "base/result.h"
 #include "model/ids.h"
@@ -28,6 +29,8 @@ struct SearchRequest {
   size_t spans_per_spanset = 3;
   // More memory than this for the answer: it ends early and says so.
   size_t max_bytes = 256u << 20;
+  // Threads that may help; nullptr: none.
+  Executor* helpers = nullptr;
 };
 
 // A value that a query mentioned or made. `key` is the attribute's name

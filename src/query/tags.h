@@ -21,6 +21,8 @@ struct TagValuesRequest {
   size_t limit = 0;  // 0: none
   // Of the values' text; what goes over is left out.
   size_t max_bytes = 1u << 20;
+  // Threads that may help; nullptr: none.
+  Executor* helpers = nullptr;
 };
 
 struct TagValues {

@@ -130,6 +130,9 @@ struct FrameRequest {
   // Traces without any time in [start, end] may be left out, and need not be.
   UnixNanos start{0};
   UnixNanos end = UnixNanos::Max();
+  // Spans that start before do not matter: units without any other may be left
+  // out.
+  UnixNanos spans_start{0};
 };
 
 // Everything stored at one moment, in units that are small enough to be in

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "query/reference/mentions.h"
+#include "query/mentions.h"
 #include "query/reference/pipeline.h"
 #include "query/reference/reference.h"
 #include "query/reference/series_builder.h"

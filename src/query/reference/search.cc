@@ -4,7 +4,7 @@
 #include <tuple>
 #include <utility>
 
-#include "query/reference/mentions.h"
+#include "query/mentions.h"
 #include "query/reference/pipeline.h"
 #include "query/reference/reference.h"
 #include "query/reference/trace.h"

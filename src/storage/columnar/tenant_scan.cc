@@ -198,7 +198,10 @@ Status TenantScan::PlanPart(uint32_t number, QueryLosses* losses) {
   parts_[number] = *std::move(frames);
   const std::vector<RowGroup>& groups = parts_[number]->footer().groups;
   for (uint32_t g = 0; g < groups.size(); ++g) {
-    if (groups[g].min_start > request_->end.ns) continue;
+    if (groups[g].min_start > request_->end.ns ||
+        groups[g].max_start < request_->spans_start.ns) {
+      continue;
+    }
     Unit unit{{groups[g].max_start}, Kind::kGroup, number, g, g + 1, 0};
     const auto excluded = excluded_.find({&part, g});
     if (excluded != excluded_.end()) {

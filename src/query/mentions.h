@@ -6,7 +6,7 @@
 #include "base/result.h"
 #include "traceql/ast.h"
 
-namespace khtrace::query::reference {
+namespace khtrace::query {
 
 struct Mention {
   traceql::Attribute attribute;
@@ -20,4 +20,4 @@ std::vector<Mention> MentionsOf(const traceql::Pipeline& pipeline);
 // values yet: perf:grade, perf:category.
 Status CheckSupported(const traceql::Query& query);
 
-}  // namespace khtrace::query::reference
+}  // namespace khtrace::query

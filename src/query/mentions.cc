@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "query/reference/mentions.h"
+#include "query/mentions.h"
 
 #include <algorithm>
 #include <string>
 
-namespace khtrace::query::reference {
+namespace khtrace::query {
 namespace {
 
 using traceql::Attribute;
@@ -133,4 +133,4 @@ Status CheckSupported(const traceql::Query& query) {
   return {};
 }
 
-}  // namespace khtrace::query::reference
+}  // namespace khtrace::query

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "query/metrics_fold.h"
+#include "query/series.h"
+
+// compare(): how often each value of each attribute occurs on the selected
+// spans, and on the others.
+
+namespace khtrace::query {
+namespace {
+
+using traceql::Static;
+using traceql::Type;
+
+constexpr int64_t kDefaultTop = 10;
+// Values of one attribute that are counted. Beyond it the answer says so
+// instead of listing values.
+constexpr size_t kMaxValues = 100'000;
+
+class CompareFold : public MetricsFold {
+ public:
+  CompareFold(const FoldPlan& plan, const TimeAxis& axis)
+      : plan_(plan), axis_(axis), attributes_(plan.compared.size()) {}
+
+  Status Add(FrameEval& eval, const Mask& rows) override;
+  Status Merge(const MetricsFold& other) override;
+  std::vector<Series> Take() override;
+
+ private:
+  // Spans by (value, interval): number of the value * intervals + interval.
+  using Counts = boost::unordered_flat_map<uint64_t, double>;
+  struct Attribute {
+    ValueNumbers values;
+    Counts baseline;
+    Counts selection;
+    bool too_many = false;
+  };
+
+  Result<Mask> Selected(FrameEval& eval, const Mask& rows,
+                        const std::vector<uint64_t>& starts);
+  void TakeSide(const std::string& side, const std::string& key,
+                const Attribute& attribute, const Counts& counts,
+                std::vector<Series>* out) const;
+
+  const FoldPlan& plan_;
+  const TimeAxis& axis_;
+  std::vector<Attribute> attributes_;
+};
+
+Result<Mask> CompareFold::Selected(FrameEval& eval, const Mask& rows,
+                                   const std::vector<uint64_t>& starts) {
+  Mask selected = rows;
+  RETURN_IF_ERROR(eval.Filter(*plan_.selection, &selected));
+  const auto& arguments = *plan_.aggregate->compare;
+  const auto start = static_cast<uint64_t>(arguments.start_ns.value_or(0));
+  const auto end = static_cast<uint64_t>(arguments.end_ns.value_or(0));
+  if (end == 0) return selected;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    selected[row] &= starts[row] > start && starts[row] <= end;
+  }
+  return selected;
+}
+
+Status CompareFold::Add(FrameEval& eval, const Mask& rows) {
+  RETURN_IF_ERROR(eval.Load(plan_.start));
+  const std::vector<uint64_t>& starts =
+      eval.column(plan_.start.columns[0]).bits;
+  ASSIGN_OR_RETURN(const Mask selected, Selected(eval, rows, starts));
+  std::vector<std::pair<uint32_t, uint64_t>> counted;  // row, interval
+  for (uint32_t row = 0; row < rows.size(); ++row) {
+    if (rows[row] == 0) continue;
+    const size_t interval = axis_.IndexOf(starts[row]);
+    if (interval != TimeAxis::kOutside) counted.emplace_back(row, interval);
+  }
+  for (size_t i = 0; i < attributes_.size(); ++i) {
+    const FoldPlan::Compared& compared = plan_.compared[i];
+    Attribute& attribute = attributes_[i];
+    RETURN_IF_ERROR(eval.Load(compared.value));
+    for (const auto& [row, interval] : counted) {
+      const Value value = eval.ValueOf(compared.value, row);
+      if (value.nil()) continue;
+      if (compared.skip_empty && value.type == Type::kString &&
+          value.text.empty()) {
+        continue;
+      }
+      uint64_t number = attribute.values.Add(value);
+      attribute.too_many |= attribute.values.size() > kMaxValues;
+      if (attribute.too_many) number = 0;
+      Counts& counts =
+          selected[row] != 0 ? attribute.selection : attribute.baseline;
+      counts[number * axis_.intervals + interval] += 1;
+    }
+  }
+  return {};
+}
+
+Status CompareFold::Merge(const MetricsFold& base) {
+  const auto& other = static_cast<const CompareFold&>(base);
+  for (size_t i = 0; i < attributes_.size(); ++i) {
+    Attribute& to = attributes_[i];
+    const Attribute& from = other.attributes_[i];
+    to.too_many |= from.too_many;
+    const auto add = [&](const Counts& counts, Counts* sum) {
+      for (const auto& [cell, count] : counts) {
+        const uint64_t number = to.values.Add(
+            from.values.value(static_cast<uint32_t>(cell / axis_.intervals)));
+        (*sum)[number * axis_.intervals + cell % axis_.intervals] += count;
+      }
+    };
+    add(from.baseline, &to.baseline);
+    add(from.selection, &to.selection);
+  }
+  return {};
+}
+
+void CompareFold::TakeSide(const std::string& side, const std::string& key,
+                           const Attribute& attribute, const Counts& counts,
+                           std::vector<Series>* out) const {
+  if (counts.empty()) return;
+  std::map<uint64_t, std::vector<double>> by_value;
+  std::vector<double> total(axis_.intervals);
+  for (const auto& [cell, count] : counts) {
+    std::vector<double>& values = by_value[cell / axis_.intervals];
+    values.resize(axis_.intervals);
+    values[cell % axis_.intervals] += count;
+    total[cell % axis_.intervals] += count;
+  }
+  if (attribute.too_many) {
+    out->push_back(
+        {{{"__meta_error", Static(std::string("__too_many_values__"))},
+          {"__meta_type", Static(side)},
+          {key, {}}},
+         total,
+         {}});
+  } else {
+    struct Ranked {
+      double total = 0;
+      Static value;
+      const std::vector<double>* counts = nullptr;
+    };
+    std::vector<Ranked> ranked;
+    for (const auto& [number, values] : by_value) {
+      Ranked& r = ranked.emplace_back();
+      for (const double value : values) r.total += value;
+      r.value = ToStatic(attribute.values.value(static_cast<uint32_t>(number)));
+      r.counts = &values;
+    }
+    std::sort(ranked.begin(), ranked.end(),
+              [](const Ranked& a, const Ranked& b) {
+                if (a.total != b.total) return a.total > b.total;
+                return Order(a.value, b.value) < 0;
+              });
+    const auto top = static_cast<size_t>(
+        plan_.aggregate->compare->top_n.value_or(kDefaultTop));
+    if (ranked.size() > top) ranked.resize(top);
+    for (const Ranked& r : ranked) {
+      out->push_back(
+          {{{"__meta_type", Static(side)}, {key, r.value}}, *r.counts, {}});
+    }
+  }
+  out->push_back(
+      {{{"__meta_type", Static(side + "_total")}, {key, {}}}, total, {}});
+}
+
+std::vector<Series> CompareFold::Take() {
+  std::vector<Series> out;
+  for (size_t i = 0; i < attributes_.size(); ++i) {
+    const Attribute& attribute = attributes_[i];
+    const std::string& key = plan_.compared[i].key;
+    TakeSide("baseline", key, attribute, attribute.baseline, &out);
+    TakeSide("selection", key, attribute, attribute.selection, &out);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<MetricsFold> MakeCompareFold(const FoldPlan& plan,
+                                             const TimeAxis& axis) {
+  return std::make_unique<CompareFold>(plan, axis);
+}
+
+}  // namespace khtrace::query

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/trace_hits.h"
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <utility>
+
+namespace khtrace::query {
+namespace {
+
+using storage::FrameField;
+using traceql::Attribute;
+using traceql::Intrinsic;
+using traceql::Type;
+
+// What has its own field in an answer, or belongs to the trace.
+bool ShownElsewhere(const Attribute& attribute) {
+  switch (attribute.intrinsic) {
+    case Intrinsic::kName:
+    case Intrinsic::kDuration:
+    case Intrinsic::kSpanId:
+    case Intrinsic::kRootName:
+    case Intrinsic::kRootServiceName:
+    case Intrinsic::kTraceDuration:
+    case Intrinsic::kTraceId:
+    case Intrinsic::kTraceSpanCount:
+    case Intrinsic::kTraceErrorCount:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string KeyOf(const Attribute& attribute) {
+  if (attribute.intrinsic != Intrinsic::kNone) return ToString(attribute);
+  return attribute.parent ? "parent." + attribute.name : attribute.name;
+}
+
+Leaf ColumnLeaf(ColumnSet* columns, FrameField field, std::string key = {}) {
+  Leaf leaf;
+  leaf.type = Type::kInt;
+  leaf.columns[0] = columns->Add(field, std::move(key));
+  return leaf;
+}
+
+size_t BytesOf(const Spanset& set) {
+  size_t bytes = sizeof(Spanset);
+  for (const SpanHit& span : set.spans) {
+    bytes += sizeof(SpanHit) + span.name.size() +
+             span.values.size() * (sizeof(NamedValue) + 32);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<HitColumns> MakeHitColumns(const std::vector<Mention>& mentions,
+                                  ColumnSet* columns) {
+  HitColumns out;
+  out.span_id = ColumnLeaf(columns, FrameField::kSpanId);
+  out.name = ColumnLeaf(columns, FrameField::kName);
+  out.start = ColumnLeaf(columns, FrameField::kStart);
+  out.duration = ColumnLeaf(columns, FrameField::kDuration);
+  out.status = ColumnLeaf(columns, FrameField::kStatus);
+  out.service =
+      ColumnLeaf(columns, FrameField::kResourceAttribute, "service.name");
+  for (const Mention& mention : mentions) {
+    if (ShownElsewhere(mention.attribute)) continue;
+    HitColumns::Shown shown;
+    shown.key = KeyOf(mention.attribute);
+    shown.value.kind = Expr::Kind::kLeaf;
+    shown.value.leaf = MakeLeaf(mention.attribute, columns);
+    shown.value.events = shown.value.leaf.of_event();
+    shown.value.links = shown.value.leaf.of_link();
+    shown.shows_nil = mention.tested_for_nil;
+    out.shown.push_back(std::move(shown));
+  }
+  return out;
+}
+
+Status HitMaker::Load(FrameEval& eval) {
+  for (const Leaf* leaf :
+       {&columns_.span_id, &columns_.name, &columns_.start, &columns_.duration,
+        &columns_.status, &columns_.service}) {
+    RETURN_IF_ERROR(eval.Load(*leaf));
+  }
+  for (const HitColumns::Shown& shown : columns_.shown) {
+    RETURN_IF_ERROR(eval.Load(shown.value));
+  }
+  return eval.tree().Load();
+}
+
+std::string_view HitMaker::TextOf(FrameEval& eval, const Leaf& leaf,
+                                  uint32_t row) const {
+  return eval.ValueOf(leaf, row).text;
+}
+
+void HitMaker::AddServices(FrameEval& eval, uint32_t first, uint32_t end,
+                           TraceHit* hit) {
+  const std::vector<uint64_t>& status =
+      eval.column(columns_.status.columns[0]).bits;
+  const storage::FrameColumn& services =
+      eval.column(columns_.service.columns[0]);
+  // Few services to a trace: by code, then by name.
+  struct Count {
+    uint32_t code;
+    uint32_t spans;
+    uint32_t errors;
+  };
+  std::vector<Count> counts;
+  for (uint32_t row = first; row < end; ++row) {
+    const uint32_t code = services.codes[row];
+    auto at = std::find_if(counts.begin(), counts.end(),
+                           [code](const Count& c) { return c.code == code; });
+    if (at == counts.end()) at = counts.insert(at, {code, 0, 0});
+    ++at->spans;
+    at->errors += status[row] == uint64_t(model::StatusCode::kError) ? 1 : 0;
+  }
+  for (const Count& count : counts) {
+    const bool text = services.dictionary->present[count.code] != 0 &&
+                      services.dictionary->values[count.code].type ==
+                          model::AttrType::kString;
+    const std::string_view name =
+        text ? services.dictionary->values[count.code].bytes
+             : std::string_view();
+    auto at = std::lower_bound(hit->services.begin(), hit->services.end(), name,
+                               [](const ServiceStats& s, std::string_view n) {
+                                 return s.service < n;
+                               });
+    if (at == hit->services.end() || at->service != name) {
+      at = hit->services.insert(at, {std::string(name), 0, 0});
+    }
+    at->span_count += count.spans;
+    at->error_count += count.errors;
+  }
+}
+
+TraceHit HitMaker::MakeTrace(FrameEval& eval, uint32_t trace) {
+  const storage::FrameTraces& traces = eval.tree().traces();
+  TraceHit hit;
+  hit.start = {traces.starts[trace]};
+  hit.duration_nanos = traces.durations[trace];
+  const uint32_t root = eval.tree().root_of(trace);
+  hit.has_root = root != FrameTree::kNone;
+  if (hit.has_root) {
+    hit.root_name = TextOf(eval, columns_.name, root);
+    hit.root_service = TextOf(eval, columns_.service, root);
+  }
+  AddServices(eval, traces.first_rows[trace], traces.first_rows[trace + 1],
+              &hit);
+  return hit;
+}
+
+SpanHit HitMaker::MakeSpan(FrameEval& eval, uint32_t row) const {
+  SpanHit hit;
+  hit.span_id = {eval.column(columns_.span_id.columns[0]).bits[row]};
+  hit.name = TextOf(eval, columns_.name, row);
+  hit.start = {eval.column(columns_.start.columns[0]).bits[row]};
+  hit.duration_nanos = eval.column(columns_.duration.columns[0]).bits[row];
+  for (const HitColumns::Shown& shown : columns_.shown) {
+    const Value value = eval.ValueOf(shown.value, row);
+    if (value.nil() && !shown.shows_nil) continue;
+    hit.values.push_back({shown.key, ToStatic(value)});
+  }
+  return hit;
+}
+
+Status HitMaker::Make(FrameEval& eval, const Spansets& sets,
+                      std::span<const uint32_t> chosen,
+                      size_t spans_per_spanset, std::vector<TraceHit>* out,
+                      size_t* bytes) {
+  RETURN_IF_ERROR(Load(eval));
+  ASSIGN_OR_RETURN(const std::vector<model::TraceId>* ids,
+                   eval.frame().TraceIds());
+  const storage::FrameTraces& traces = eval.tree().traces();
+  for (const uint32_t trace : chosen) {
+    TraceHit& hit = out->emplace_back(MakeTrace(eval, trace));
+    hit.trace_id = (*ids)[trace];
+    boost::unordered_flat_map<uint32_t, size_t> numbers;  // by segment
+    for (uint32_t row = traces.first_rows[trace];
+         row < traces.first_rows[trace + 1]; ++row) {
+      if (sets.rows[row] == 0) continue;
+      const uint32_t segment = sets.by_trace() ? 0 : sets.segment_of[row];
+      const auto [at, added] =
+          numbers.try_emplace(segment, hit.spansets.size());
+      if (added) {
+        Spanset& made = hit.spansets.emplace_back();
+        if (!sets.by_trace()) made.values = sets.segments[segment].values;
+      }
+      Spanset& set = hit.spansets[at->second];
+      ++set.matched;
+      if (spans_per_spanset == 0 || set.spans.size() < spans_per_spanset) {
+        set.spans.push_back(MakeSpan(eval, row));
+      }
+    }
+    *bytes += sizeof(TraceHit) + hit.services.size() * sizeof(ServiceStats);
+    for (const Spanset& set : hit.spansets) *bytes += BytesOf(set);
+  }
+  return {};
+}
+
+}  // namespace khtrace::query
