@@ -193,7 +193,7 @@ Result<Value> Constant(const ScalarExpr& expr) {
   const Value value = Calculate(binary.op, left, right, &by_zero);
   if (!by_zero) return value;
   return Error(Code::kInvalidArgument,
-               "division by zero: " + traceql::Print(expr));
+               "division by zero in " + traceql::Print(expr));
 }
 
 }  // namespace

@@ -180,7 +180,7 @@ TEST(SampleFilter, ConstantsFoldAsIntsAndDurationsAreSeconds) {
   EXPECT_EQ(After("> 7 / 2", series), "a=\"x\" : - - 4\n");
   EXPECT_EQ(After("= 7 / 2", series), "a=\"x\" : - 3 -\n");
   EXPECT_EQ(After("<= 3s", series), "a=\"x\" : 1 3 -\n");
-  EXPECT_EQ(After("> 1 / 0", series), "division by zero: 1 / 0");
+  EXPECT_EQ(After("> 1 / 0", series), "division by zero in 1 / 0");
 }
 
 TEST(Math, JoinsEqualLabelsAndDropsTheRest) {

@@ -75,6 +75,11 @@ Value DurationOf(uint64_t nanos) {
   return Value::Duration(static_cast<int64_t>(std::min(nanos, kMax)));
 }
 
+Error ByZero(const FieldExpr& expr) {
+  return Error(Code::kInvalidArgument,
+               "division by zero in " + traceql::Print(expr));
+}
+
 Value TextOrNil(std::string_view text) {
   return text.empty() ? Value() : Value::Text(text);
 }
@@ -111,20 +116,18 @@ void FieldEvaluator::ForEachBinding(const Trace& trace, uint32_t row,
   }
 }
 
-Status FieldEvaluator::TakeError() {
-  if (error_.empty()) return {};
-  return Error(Code::kInvalidArgument, std::exchange(error_, ""));
-}
-
 Result<bool> FieldEvaluator::Holds(const Trace& trace, uint32_t row,
                                    const FieldExpr& condition) {
   bool holds = false;
+  const FieldExpr* by_zero = nullptr;
   ForEachBinding(trace, row, MentionsEvents(condition),
                  MentionsLinks(condition), [&](const Binding& at) {
-                   holds |= IsTrue(Of(condition, at));
-                   return true;
+                   const Outcome outcome = Of(condition, at);
+                   if (by_zero == nullptr) by_zero = outcome.by_zero;
+                   holds = outcome.by_zero == nullptr && IsTrue(outcome.value);
+                   return !holds;
                  });
-  RETURN_IF_ERROR(TakeError());
+  if (!holds && by_zero != nullptr) return ByZero(*by_zero);
   return holds;
 }
 
@@ -134,15 +137,14 @@ Result<Value> FieldEvaluator::Evaluate(const Trace& trace, uint32_t row,
     ASSIGN_OR_RETURN(const bool holds, Holds(trace, row, expr));
     return Value::Bool(holds);
   }
-  Value first;
+  Outcome first;
   ForEachBinding(trace, row, MentionsEvents(expr), MentionsLinks(expr),
                  [&](const Binding& at) {
-                   const Value value = Of(expr, at);
-                   if (first.nil()) first = value;
-                   return true;
+                   first = Of(expr, at);
+                   return first.value.nil() && first.by_zero == nullptr;
                  });
-  RETURN_IF_ERROR(TakeError());
-  return first;
+  if (first.by_zero != nullptr) return ByZero(*first.by_zero);
+  return first.value;
 }
 
 Value FieldEvaluator::Evaluate(const Trace& trace, uint32_t row,
@@ -156,12 +158,13 @@ Value FieldEvaluator::Evaluate(const Trace& trace, uint32_t row,
   return value;
 }
 
-Value FieldEvaluator::Of(const FieldExpr& expr, const Binding& at) {
+FieldEvaluator::Outcome FieldEvaluator::Of(const FieldExpr& expr,
+                                           const Binding& at) {
   if (const auto* literal = std::get_if<Static>(&expr.node)) {
-    return FromStatic(*literal);
+    return {FromStatic(*literal)};
   }
   if (const auto* attribute = std::get_if<Attribute>(&expr.node)) {
-    return Lookup(*attribute, at);
+    return {Lookup(*attribute, at)};
   }
   if (const auto* unary = std::get_if<FieldUnary>(&expr.node)) {
     return OfUnary(*unary, at);
@@ -169,55 +172,60 @@ Value FieldEvaluator::Of(const FieldExpr& expr, const Binding& at) {
   return OfBinary(expr, std::get<FieldBinary>(expr.node), at);
 }
 
-Value FieldEvaluator::OfUnary(const FieldUnary& unary, const Binding& at) {
-  const Value operand = Of(*unary.operand, at);
+FieldEvaluator::Outcome FieldEvaluator::OfUnary(const FieldUnary& unary,
+                                                const Binding& at) {
+  const Outcome outcome = Of(*unary.operand, at);
+  if (outcome.by_zero != nullptr) return outcome;
+  const Value& operand = outcome.value;
   const auto* literal = std::get_if<Static>(&unary.operand->node);
   const bool nil_itself = literal != nullptr && literal->type() == Type::kNil;
   switch (unary.op) {
     case UnaryOp::kNegate:
-      return Negate(operand);
+      return {Negate(operand)};
     case UnaryOp::kNot:
       if (operand.type != Type::kBool) return {};
-      return Value::Bool(operand.bits == 0);
+      return {Value::Bool(operand.bits == 0)};
     case UnaryOp::kExists:
-      return Value::Bool(!operand.nil() && !nil_itself);
+      return {Value::Bool(!operand.nil() && !nil_itself)};
     case UnaryOp::kNotExists:
-      return Value::Bool(operand.nil() && !nil_itself);
+      return {Value::Bool(operand.nil() && !nil_itself)};
   }
   return {};
 }
 
-Value FieldEvaluator::OfBinary(const FieldExpr& expr, const FieldBinary& binary,
-                               const Binding& at) {
-  Value left = Of(*binary.left, at);
-  Value right = Of(*binary.right, at);
-  switch (binary.op) {
-    case BinaryOp::kAnd:
-      return Value::Bool(IsTrue(left) && IsTrue(right));
-    case BinaryOp::kOr:
-      return Value::Bool(IsTrue(left) || IsTrue(right));
-    case BinaryOp::kRegex:
-    case BinaryOp::kNotRegex:
-      return Value::Bool(Match(binary.op, left, RegexOf(binary)));
-    case BinaryOp::kEqual:
-    case BinaryOp::kNotEqual:
-      if (IsTraceId(*binary.left) || IsTraceId(*binary.right)) {
-        left = WithoutLeadingZeros(left);
-        right = WithoutLeadingZeros(right);
+FieldEvaluator::Outcome FieldEvaluator::OfBinary(const FieldExpr& expr,
+                                                 const FieldBinary& binary,
+                                                 const Binding& at) {
+  const Outcome left = Of(*binary.left, at);
+  const Outcome right = Of(*binary.right, at);
+  if (binary.op == BinaryOp::kAnd || binary.op == BinaryOp::kOr) {
+    const bool decides = binary.op == BinaryOp::kOr;
+    for (const Outcome* side : {&left, &right}) {
+      if (side->by_zero == nullptr && IsTrue(side->value) == decides) {
+        return {Value::Bool(decides)};
       }
-      break;
-    default:
-      break;
+    }
+    if (left.by_zero != nullptr) return left;
+    if (right.by_zero != nullptr) return right;
+    return {Value::Bool(!decides)};
   }
-  if (traceql::IsComparison(binary.op)) {
-    return Value::Bool(Compare(binary.op, left, right));
+  if (left.by_zero != nullptr) return left;
+  if (right.by_zero != nullptr) return right;
+  if (binary.op == BinaryOp::kRegex || binary.op == BinaryOp::kNotRegex) {
+    return {Value::Bool(Match(binary.op, left.value, RegexOf(binary)))};
   }
-  bool by_zero = false;
-  const Value value = Calculate(binary.op, left, right, &by_zero);
-  if (by_zero && error_.empty()) {
-    error_ = "division by zero: " + traceql::Print(expr);
+  if (traceql::IsArithmetic(binary.op)) {
+    bool by_zero = false;
+    const Value value = Calculate(binary.op, left.value, right.value, &by_zero);
+    return {value, by_zero ? &expr : nullptr};
   }
-  return value;
+  const bool equality =
+      binary.op == BinaryOp::kEqual || binary.op == BinaryOp::kNotEqual;
+  if (equality && (IsTraceId(*binary.left) || IsTraceId(*binary.right))) {
+    return {Value::Bool(Compare(binary.op, WithoutLeadingZeros(left.value),
+                                WithoutLeadingZeros(right.value)))};
+  }
+  return {Value::Bool(Compare(binary.op, left.value, right.value))};
 }
 
 const Regex& FieldEvaluator::RegexOf(const FieldBinary& binary) {

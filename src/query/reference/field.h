@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <span>
-#include <string>
 
 #include "base/result.h"
 #include "query/reference/trace.h"
@@ -22,8 +21,8 @@ class FieldEvaluator {
 
   // Whether one event and one link of the span (or none, where it has none)
   // make the condition true. Errors: kInvalidArgument for an int divided by
-  // the int zero, in whatever part of the expression and for whatever event:
-  // nothing is skipped because the rest decides already.
+  // the int zero, unless the rest decides: `&&` with what is false, `||` and
+  // another event or link with what is true, in whatever order.
   Result<bool> Holds(const Trace& trace, uint32_t row,
                      const traceql::FieldExpr& condition);
   // The value with the first event and link for which there is one; of a
@@ -41,23 +40,26 @@ class FieldEvaluator {
     uint32_t event;  // kNoRow: none
     uint32_t link;
   };
+  // A value, or what divided by zero.
+  struct Outcome {
+    Value value;
+    const traceql::FieldExpr* by_zero = nullptr;
+  };
 
   template <typename Visit>
   static void ForEachBinding(const Trace& trace, uint32_t row, bool events,
                              bool links, const Visit& visit);
-  Value Of(const traceql::FieldExpr& expr, const Binding& at);
-  Value OfUnary(const traceql::FieldUnary& unary, const Binding& at);
-  Value OfBinary(const traceql::FieldExpr& expr,
-                 const traceql::FieldBinary& binary, const Binding& at);
+  Outcome Of(const traceql::FieldExpr& expr, const Binding& at);
+  Outcome OfUnary(const traceql::FieldUnary& unary, const Binding& at);
+  Outcome OfBinary(const traceql::FieldExpr& expr,
+                   const traceql::FieldBinary& binary, const Binding& at);
   static Value Lookup(const traceql::Attribute& attribute, const Binding& at);
   static Value LookupScoped(const traceql::Attribute& attribute,
                             const Binding& at);
   static Value LookupIntrinsic(traceql::Intrinsic intrinsic, const Binding& at);
   const Regex& RegexOf(const traceql::FieldBinary& binary);
-  Status TakeError();
 
   std::map<const traceql::FieldBinary*, Regex> regexes_;
-  std::string error_;  // of the evaluation under way
 };
 
 // Whether an attribute of events (of links) occurs in it.

@@ -35,7 +35,7 @@ void SetValue(const NamedValue& value, std::vector<NamedValue>* values) {
 
 Error ByZero(const ScalarExpr& expr) {
   return Error(Code::kInvalidArgument,
-               "division by zero: " + traceql::Print(expr));
+               "division by zero in " + traceql::Print(expr));
 }
 
 }  // namespace
