@@ -171,6 +171,7 @@ void Bind(Expr* expr) {
   for (const Expr& child : expr->children) {
     expr->events |= child.events;
     expr->links |= child.links;
+    expr->can_fail |= child.can_fail;
   }
 }
 
@@ -216,6 +217,7 @@ bool IsTruth(const FieldExpr& expr) {
     return !traceql::IsArithmetic(binary->op);
   }
   if (const auto* unary = std::get_if<traceql::FieldUnary>(&expr.node)) {
+    if (unary->op == UnaryOp::kNot) return IsTruth(*unary->operand);
     return unary->op != UnaryOp::kNegate;
   }
   return false;
@@ -223,13 +225,11 @@ bool IsTruth(const FieldExpr& expr) {
 
 Result<Expr> Maker::Truth(const FieldExpr& expr) {
   Expr out;
-  if (const auto* unary = std::get_if<traceql::FieldUnary>(&expr.node);
-      unary != nullptr && unary->op != UnaryOp::kNegate) {
-    return TruthOfUnary(*unary);
-  }
-  if (const auto* binary = std::get_if<traceql::FieldBinary>(&expr.node);
-      binary != nullptr && !traceql::IsArithmetic(binary->op)) {
-    return TruthOfBinary(expr, *binary);
+  if (IsTruth(expr)) {
+    if (const auto* unary = std::get_if<traceql::FieldUnary>(&expr.node)) {
+      return TruthOfUnary(*unary);
+    }
+    return TruthOfBinary(expr, std::get<traceql::FieldBinary>(expr.node));
   }
   if (const auto* literal = std::get_if<traceql::Static>(&expr.node)) {
     out.kind = Expr::Kind::kTruth;
@@ -251,15 +251,9 @@ Result<Expr> Maker::Truth(const FieldExpr& expr) {
 Result<Expr> Maker::TruthOfUnary(const traceql::FieldUnary& unary) {
   if (unary.op != UnaryOp::kNot) return Existence(unary.op, *unary.operand);
   Expr out;
-  if (IsTruth(*unary.operand)) {
-    out.kind = Expr::Kind::kNot;
-    ASSIGN_OR_RETURN(Expr child, Truth(*unary.operand));
-    out.children.push_back(std::move(child));
-  } else {
-    out.kind = Expr::Kind::kNotValue;
-    ASSIGN_OR_RETURN(Expr child, AsValue(*unary.operand));
-    out.children.push_back(std::move(child));
-  }
+  out.kind = Expr::Kind::kNot;
+  ASSIGN_OR_RETURN(Expr child, Truth(*unary.operand));
+  out.children.push_back(std::move(child));
   Bind(&out);
   return out;
 }
@@ -409,8 +403,9 @@ Result<Expr> Maker::AsValue(const FieldExpr& expr) {
     return out;
   }
   if (const auto* unary = std::get_if<traceql::FieldUnary>(&expr.node);
-      unary != nullptr && unary->op == UnaryOp::kNegate) {
-    out.kind = Expr::Kind::kNegate;
+      unary != nullptr && !IsTruth(expr)) {
+    out.kind = unary->op == UnaryOp::kNegate ? Expr::Kind::kNegate
+                                             : Expr::Kind::kNotValue;
     ASSIGN_OR_RETURN(Expr child, AsValue(*unary->operand));
     out.children.push_back(std::move(child));
     Bind(&out);
@@ -420,6 +415,7 @@ Result<Expr> Maker::AsValue(const FieldExpr& expr) {
       binary != nullptr && traceql::IsArithmetic(binary->op)) {
     out.kind = Expr::Kind::kArithmetic;
     out.op = binary->op;
+    out.can_fail = binary->op == BinaryOp::kDiv || binary->op == BinaryOp::kMod;
     for (const FieldExpr* side : {&*binary->left, &*binary->right}) {
       ASSIGN_OR_RETURN(Expr child, AsValue(*side));
       out.children.push_back(std::move(child));

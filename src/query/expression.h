@@ -78,14 +78,14 @@ struct Predicate {
   bool Holds(const Value& value) const;
 };
 
-// A node of an expression. Values: kLiteral, kLeaf, kNegate, kArithmetic.
-// Truths: the others.
+// A node of an expression: values up to kNotValue, truths from kTest on.
 struct Expr {
   enum class Kind : uint8_t {
     kLiteral,
     kLeaf,
     kNegate,
     kArithmetic,
+    kNotValue,   // of a value: a boolean's opposite, else nil
     kTest,       // `predicate` of leaf
     kTraceIdIs,  // op and trace_id
     kCompare,    // of two values
@@ -95,9 +95,8 @@ struct Expr {
     kNotExists,
     kAnd,  // all of children
     kOr,
-    kNot,       // of a truth
-    kNotValue,  // of a value: it is the boolean false
-    kTruth,     // the literal as a truth
+    kNot,    // of a truth
+    kTruth,  // the literal as a truth
   };
   Kind kind = Kind::kLiteral;
   traceql::BinaryOp op = traceql::BinaryOp::kEqual;
@@ -111,7 +110,12 @@ struct Expr {
   bool links = false;
   const traceql::FieldExpr* source = nullptr;
 
+  // Whether an integer division is in it, which fails for a divisor of zero.
+  bool can_fail = false;
+
   bool bound() const { return events || links; }
+  // Row by row only, and together with what it is combined with.
+  bool by_row() const { return bound() || can_fail; }
   bool is_truth() const { return kind >= Kind::kTest; }
 };
 

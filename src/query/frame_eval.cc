@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
-#include <limits>
 #include <optional>
 
 #include "traceql/printer.h"
@@ -21,77 +19,7 @@ using Form = FrameColumn::Form;
 using LeafKind = Leaf::Kind;
 using Kind = Expr::Kind;
 
-// What is cheap and excludes much, first.
-int CostOf(const Expr& expr) {
-  if (expr.bound()) return 9;
-  switch (expr.kind) {
-    case Kind::kTruth:
-      return 0;
-    case Kind::kTest: {
-      const bool column = expr.leaf.kind == LeafKind::kColumn ||
-                          expr.leaf.kind == LeafKind::kAnyAttribute;
-      const bool equal = expr.predicate.kind == Predicate::Kind::kCompare &&
-                         expr.predicate.op == BinaryOp::kEqual;
-      if (!column || expr.leaf.parent) return 6;
-      if (expr.leaf.kind == LeafKind::kAnyAttribute) return equal ? 3 : 5;
-      return equal ? 1 : 2;
-    }
-    case Kind::kTraceIdIs:
-      return 1;
-    case Kind::kAnd:
-    case Kind::kOr:
-    case Kind::kNot:
-      return 5;
-    default:
-      return 7;
-  }
-}
-
-// The integers that can hold, for zone maps; nothing: any can.
-std::optional<std::pair<int64_t, int64_t>> RangeOf(const Predicate& predicate) {
-  constexpr int64_t kLow = std::numeric_limits<int64_t>::min();
-  constexpr int64_t kHigh = std::numeric_limits<int64_t>::max();
-  const Value& literal = predicate.literal;
-  const bool whole =
-      literal.type == Type::kInt || literal.type == Type::kDuration ||
-      literal.type == Type::kStatus || literal.type == Type::kKind;
-  if (predicate.kind != Predicate::Kind::kCompare || !whole) return {};
-  const int64_t n = literal.AsInt();
-  switch (predicate.op) {
-    case BinaryOp::kEqual:
-      return std::pair(n, n);
-    case BinaryOp::kLess:
-    case BinaryOp::kLessEqual:
-      return std::pair(kLow, n);
-    case BinaryOp::kGreater:
-    case BinaryOp::kGreaterEqual:
-      return std::pair(n, kHigh);
-    default:
-      return {};
-  }
-}
-
 }  // namespace
-
-bool AnySet(const Mask& mask) {
-  return std::find(mask.begin(), mask.end(), 1) != mask.end();
-}
-
-const PredicateTables::Table& PredicateTables::Get(
-    const Expr& test, const std::shared_ptr<const FrameDictionary>& of) {
-  std::unique_ptr<Table>& table = tables_[{&test, of.get()}];
-  if (table) return *table;
-  table = std::make_unique<Table>();
-  table->dictionary = of;
-  table->holds.resize(of->values.size());
-  for (size_t i = 0; i < of->values.size(); ++i) {
-    const Value value =
-        of->present[i] != 0 ? FromAttribute(of->values[i]) : Value();
-    table->holds[i] = test.predicate.Holds(value);
-    table->any |= table->holds[i] != 0;
-  }
-  return *table;
-}
 
 Status FrameEval::LoadColumn(uint32_t index) {
   if (columns_.size() <= index) columns_.resize(index + 1);
@@ -153,260 +81,8 @@ Status FrameEval::Load(const Expr& expr) {
   return {};
 }
 
-Result<bool> FrameEval::MayHold(const Expr& expr) {
-  switch (expr.kind) {
-    case Kind::kAnd:
-      for (const Expr& child : expr.children) {
-        ASSIGN_OR_RETURN(const bool may, MayHold(child));
-        if (!may) return false;
-      }
-      return true;
-    case Kind::kOr:
-      for (const Expr& child : expr.children) {
-        ASSIGN_OR_RETURN(const bool may, MayHold(child));
-        if (may) return true;
-      }
-      return false;
-    case Kind::kTruth:
-      return expr.literal.type == Type::kBool && expr.literal.bits != 0;
-    case Kind::kTest:
-      break;
-    default:
-      return true;
-  }
-  const Predicate& predicate = expr.predicate;
-  const bool column = expr.leaf.kind == LeafKind::kColumn ||
-                      expr.leaf.kind == LeafKind::kEvent ||
-                      expr.leaf.kind == LeafKind::kAnyAttribute;
-  if (!column || predicate.kind != Predicate::Kind::kCompare) return true;
-  const size_t count = expr.leaf.kind == LeafKind::kAnyAttribute ? 3 : 1;
-  const auto range = RangeOf(predicate);
-  const bool text = predicate.op == BinaryOp::kEqual &&
-                    predicate.literal.type == Type::kString;
-  if (!range && !text) return true;
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t index = expr.leaf.columns[i];
-    ASSIGN_OR_RETURN(
-        const bool may,
-        text ? frame_.MayHaveText(index, predicate.literal.text)
-             : frame_.MayHaveInt(index, range->first, range->second));
-    if (may) return true;
-  }
-  return false;
-}
-
-Status FrameEval::Filter(const Expr& expr, Mask* mask) {
-  if (!AnySet(*mask)) return {};
-  if (expr.bound() && expr.kind != Kind::kAnd) return FilterRows(expr, mask);
-  switch (expr.kind) {
-    case Kind::kTruth:
-      if (expr.literal.type != Type::kBool || expr.literal.bits == 0) {
-        std::fill(mask->begin(), mask->end(), 0);
-      }
-      return {};
-    case Kind::kAnd:
-      return FilterAnd(expr, mask);
-    case Kind::kOr:
-      return FilterOr(expr, mask);
-    case Kind::kNot: {
-      Mask inner = *mask;
-      RETURN_IF_ERROR(Filter(expr.children[0], &inner));
-      for (size_t i = 0; i < mask->size(); ++i) (*mask)[i] &= inner[i] ^ 1;
-      return {};
-    }
-    case Kind::kTest:
-      if (!expr.leaf.parent && expr.leaf.kind == LeafKind::kColumn) {
-        return FilterTest(expr, mask);
-      }
-      if (!expr.leaf.parent && expr.leaf.kind == LeafKind::kAnyAttribute) {
-        return FilterAny(expr, mask);
-      }
-      return FilterRows(expr, mask);
-    case Kind::kTraceIdIs:
-      return FilterTraceId(expr, mask);
-    default:
-      return FilterRows(expr, mask);
-  }
-}
-
-// The parts that look at events and links hold of one event and one link
-// together; the others are tested for all rows at once.
-Status FrameEval::FilterAnd(const Expr& expr, Mask* mask) {
-  std::vector<const Expr*> order;
-  bool bound = false;
-  for (const Expr& child : expr.children) {
-    bound |= child.bound();
-    if (!child.bound()) order.push_back(&child);
-  }
-  std::stable_sort(
-      order.begin(), order.end(),
-      [](const Expr* a, const Expr* b) { return CostOf(*a) < CostOf(*b); });
-  for (const Expr* child : order) {
-    RETURN_IF_ERROR(Filter(*child, mask));
-    if (!AnySet(*mask)) return {};
-  }
-  return bound ? FilterRows(expr, mask) : Status();
-}
-
-Status FrameEval::FilterOr(const Expr& expr, Mask* mask) {
-  Mask open = *mask;  // not yet known to hold
-  Mask out(mask->size());
-  for (const Expr& child : expr.children) {
-    Mask holds = open;
-    RETURN_IF_ERROR(Filter(child, &holds));
-    for (size_t i = 0; i < out.size(); ++i) {
-      out[i] |= holds[i];
-      open[i] &= holds[i] ^ 1;
-    }
-  }
-  *mask = std::move(out);
-  return {};
-}
-
-void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
-                         Mask* holds) {
-  const Value& literal = test.predicate.literal;
-  const Type type = test.leaf.type;
-  const bool enumerated = type == Type::kStatus || type == Type::kKind;
-  const bool whole = enumerated ? literal.type == type
-                                : literal.type == Type::kInt ||
-                                      literal.type == Type::kDuration;
-  const std::vector<uint64_t>& bits = column.bits;
-  if (test.predicate.kind != Predicate::Kind::kCompare || !whole) {
-    for (uint32_t row = 0; row < bits.size(); ++row) {
-      (*holds)[row] = test.predicate.Holds(FromColumn(column, type, row));
-    }
-    return;
-  }
-  const int64_t n = literal.AsInt();
-  const auto compare = [&](auto op) {
-    for (size_t row = 0; row < bits.size(); ++row) {
-      (*holds)[row] = op(static_cast<int64_t>(bits[row]), n);
-    }
-    if (column.present.empty()) return;
-    for (size_t row = 0; row < bits.size(); ++row) {
-      (*holds)[row] &= column.present[row];
-    }
-  };
-  switch (test.predicate.op) {
-    case BinaryOp::kEqual:
-      return compare(std::equal_to<>());
-    case BinaryOp::kNotEqual:
-      return compare(std::not_equal_to<>());
-    case BinaryOp::kLess:
-      return compare(std::less<>());
-    case BinaryOp::kLessEqual:
-      return compare(std::less_equal<>());
-    case BinaryOp::kGreater:
-      return compare(std::greater<>());
-    default:
-      return compare(std::greater_equal<>());
-  }
-}
-
-// Whether the predicate holds of each row's value (or of nil), and which rows
-// have one.
-void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
-                           Mask* holds, Mask* present) {
-  const size_t rows = frame_.span_count();
-  holds->assign(rows, 0);
-  const auto keep_present = [&](auto of) {
-    if (present == nullptr) return;
-    present->resize(rows);
-    for (size_t row = 0; row < rows; ++row) (*present)[row] = of(row);
-  };
-  switch (column.form) {
-    case Form::kAbsent:
-      std::fill(holds->begin(), holds->end(), test.predicate.Holds(Value()));
-      return keep_present([](size_t) -> uint8_t { return 0; });
-    case Form::kCodes: {
-      const PredicateTables::Table& table =
-          tables_.Get(test, column.dictionary);
-      const std::vector<uint8_t>& there = column.dictionary->present;
-      if (table.any) {
-        for (size_t row = 0; row < rows; ++row) {
-          (*holds)[row] = table.holds[column.codes[row]];
-        }
-      }
-      return keep_present([&](size_t row) { return there[column.codes[row]]; });
-    }
-    case Form::kInts:
-      TestInts(test, column, holds);
-      break;
-    case Form::kDoubles:
-    case Form::kValues:
-      for (uint32_t row = 0; row < rows; ++row) {
-        (*holds)[row] =
-            test.predicate.Holds(FromColumn(column, test.leaf.type, row));
-      }
-      break;
-  }
-  keep_present([&](size_t row) -> uint8_t {
-    return column.present.empty() ? 1 : column.present[row];
-  });
-}
-
-Status FrameEval::FilterTest(const Expr& test, Mask* mask) {
-  RETURN_IF_ERROR(Load(test.leaf));
-  const FrameColumn& column = *columns_[test.leaf.columns[0]];
-  if (column.form == Form::kCodes) {
-    const PredicateTables::Table& table = tables_.Get(test, column.dictionary);
-    if (!table.any) {
-      std::fill(mask->begin(), mask->end(), 0);
-      return {};
-    }
-    for (size_t row = 0; row < mask->size(); ++row) {
-      (*mask)[row] &= table.holds[column.codes[row]];
-    }
-    return {};
-  }
-  Mask holds;
-  TestColumn(test, column, &holds, nullptr);
-  for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= holds[row];
-  return {};
-}
-
-// The first of span, resource and scope that has the key decides.
-Status FrameEval::FilterAny(const Expr& test, Mask* mask) {
-  RETURN_IF_ERROR(Load(test.leaf));
-  Mask out;
-  Mask holds;
-  Mask present;
-  TestColumn(test, *columns_[test.leaf.columns[2]], &out, nullptr);
-  for (const size_t i : {1, 0}) {
-    const FrameColumn& column = *columns_[test.leaf.columns[i]];
-    if (column.form == Form::kAbsent) continue;
-    TestColumn(test, column, &holds, &present);
-    for (size_t row = 0; row < out.size(); ++row) {
-      out[row] = present[row] != 0 ? holds[row] : out[row];
-    }
-  }
-  for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= out[row];
-  return {};
-}
-
-Status FrameEval::FilterTraceId(const Expr& expr, Mask* mask) {
-  RETURN_IF_ERROR(Load(expr));
-  const storage::FrameTraces& traces = tree_.traces();
-  for (uint32_t t = 0; t < tree_.trace_count(); ++t) {
-    const bool equal = expr.trace_id && (*ids_)[t] == *expr.trace_id;
-    if (equal == (expr.op == BinaryOp::kEqual)) continue;
-    std::fill(mask->begin() + traces.first_rows[t],
-              mask->begin() + traces.first_rows[t + 1], 0);
-  }
-  return {};
-}
-
-Status FrameEval::FilterRows(const Expr& expr, Mask* mask) {
-  RETURN_IF_ERROR(Load(expr));
-  for (uint32_t row = 0; row < mask->size(); ++row) {
-    if ((*mask)[row] != 0) (*mask)[row] = HoldsForSome(expr, row);
-  }
-  return TakeError();
-}
-
 Status FrameEval::TakeError() {
-  const Expr* expr = std::exchange(divided_by_zero_, nullptr);
+  const Expr* expr = std::exchange(failed_, nullptr);
   if (expr == nullptr) return {};
   return Error{
       Code::kInvalidArgument,
@@ -436,23 +112,29 @@ void FrameEval::ForEachBinding(const Expr& expr, uint32_t row,
   } while (event != Binding::kNone && ++event < events.second);
 }
 
+// A division by zero counts only if nothing else decides.
 bool FrameEval::HoldsForSome(const Expr& truth, uint32_t row) {
-  if (!truth.bound()) return Truth(truth, row, {});
   bool holds = false;
+  const Expr* by_zero = nullptr;
   ForEachBinding(truth, row, [&](Binding binding) {
-    holds = Truth(truth, row, binding);
+    by_zero_ = nullptr;
+    holds = Truth(truth, row, binding) && by_zero_ == nullptr;
+    if (by_zero == nullptr) by_zero = by_zero_;
     return holds;
   });
+  if (!holds && by_zero != nullptr && failed_ == nullptr) failed_ = by_zero;
   return holds;
 }
 
 Value FrameEval::ValueOf(const Expr& expr, uint32_t row) {
-  if (!expr.bound()) return Evaluate(expr, row, {});
+  if (expr.is_truth()) return Value::Bool(HoldsForSome(expr, row));
   Value value;
+  by_zero_ = nullptr;
   ForEachBinding(expr, row, [&](Binding binding) {
     value = Evaluate(expr, row, binding);
-    return !value.nil();
+    return !value.nil() || by_zero_ != nullptr;
   });
+  if (by_zero_ != nullptr && failed_ == nullptr) failed_ = by_zero_;
   return value;
 }
 
@@ -464,10 +146,27 @@ void FrameEval::ForEachValue(const Expr& expr, uint32_t row,
   });
 }
 
+// What one child decides, the others' divisions by zero do not change.
+bool FrameEval::Logic(const Expr& expr, uint32_t row, Binding binding) {
+  const Expr* const before = std::exchange(by_zero_, nullptr);
+  const bool decides = expr.kind == Kind::kOr;
+  const Expr* by_zero = nullptr;
+  bool decided = false;
+  for (const Expr& child : expr.children) {
+    by_zero_ = nullptr;
+    const bool holds = Truth(child, row, binding);
+    if (by_zero_ == nullptr && holds == decides) {
+      decided = true;
+      break;
+    }
+    if (by_zero == nullptr) by_zero = by_zero_;
+  }
+  by_zero_ = decided ? nullptr : by_zero;
+  if (before != nullptr) by_zero_ = before;
+  return decided == decides;
+}
+
 bool FrameEval::Truth(const Expr& expr, uint32_t row, Binding binding) {
-  const auto holds = [&](const Expr& child) {
-    return Truth(child, row, binding);
-  };
   switch (expr.kind) {
     case Kind::kTest:
       return expr.predicate.Holds(ValueOf(expr.leaf, row, binding));
@@ -487,15 +186,10 @@ bool FrameEval::Truth(const Expr& expr, uint32_t row, Binding binding) {
     case Kind::kNotExists:
       return Evaluate(expr.children[0], row, binding).nil();
     case Kind::kAnd:
-      return std::all_of(expr.children.begin(), expr.children.end(), holds);
     case Kind::kOr:
-      return std::any_of(expr.children.begin(), expr.children.end(), holds);
+      return Logic(expr, row, binding);
     case Kind::kNot:
-      return !holds(expr.children[0]);
-    case Kind::kNotValue: {
-      const Value value = Evaluate(expr.children[0], row, binding);
-      return value.type == Type::kBool && value.bits == 0;
-    }
+      return !Truth(expr.children[0], row, binding);
     case Kind::kTruth:
       return expr.literal.type == Type::kBool && expr.literal.bits != 0;
     default: {
@@ -513,12 +207,16 @@ Value FrameEval::Evaluate(const Expr& expr, uint32_t row, Binding binding) {
       return ValueOf(expr.leaf, row, binding);
     case Kind::kNegate:
       return Negate(Evaluate(expr.children[0], row, binding));
+    case Kind::kNotValue: {
+      const Value value = Evaluate(expr.children[0], row, binding);
+      return value.type == Type::kBool ? Value::Bool(value.bits == 0) : Value();
+    }
     case Kind::kArithmetic: {
       bool by_zero = false;
       const Value value =
           Calculate(expr.op, Evaluate(expr.children[0], row, binding),
                     Evaluate(expr.children[1], row, binding), &by_zero);
-      if (by_zero && divided_by_zero_ == nullptr) divided_by_zero_ = &expr;
+      if (by_zero && by_zero_ == nullptr) by_zero_ = &expr;
       return value;
     }
     default:

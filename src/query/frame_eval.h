@@ -95,6 +95,7 @@ class FrameEval {
   void TestInts(const Expr& test, const storage::FrameColumn& column,
                 Mask* holds);
   bool HoldsForSome(const Expr& truth, uint32_t row);
+  bool Logic(const Expr& expr, uint32_t row, Binding binding);
   bool Truth(const Expr& expr, uint32_t row, Binding binding);
   Value Evaluate(const Expr& expr, uint32_t row, Binding binding);
   Value FromColumn(const storage::FrameColumn& column, traceql::Type type,
@@ -115,7 +116,9 @@ class FrameEval {
   std::vector<int64_t> error_counts_;  // by trace
   boost::unordered_flat_map<uint64_t, std::unique_ptr<std::string>> hex_;
   boost::unordered_flat_map<uint32_t, std::unique_ptr<std::string>> trace_hex_;
-  const Expr* divided_by_zero_ = nullptr;
+  // What divided by zero: in the evaluation that runs, and as its outcome.
+  const Expr* by_zero_ = nullptr;
+  const Expr* failed_ = nullptr;
 };
 
 }  // namespace khtrace::query

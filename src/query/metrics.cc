@@ -252,6 +252,7 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
                                  const RequestContext& context,
                                  const MetricsRequest& request) {
   MetricsResult result;
+  RETURN_IF_ERROR(CheckSupported(*request.query));
   ASSIGN_OR_RETURN(result.axis, TimeAxis::Make(request));
   const auto& root = std::get<MetricsExpr>(request.query->root);
   Planner planner(reader, context, result.axis);

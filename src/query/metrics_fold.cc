@@ -184,7 +184,7 @@ Status Fold::GroupByCodes(const FrameColumn& column, const Mask& rows) {
 
 Status Fold::FindGroups(FrameEval& eval, const Mask& rows) {
   if (plan_.by.empty()) {
-    if (group_ == kNoGroup) {
+    if (group_ == kNoGroup && AnySet(rows)) {
       ASSIGN_OR_RETURN(group_, AddGroup({}));
     }
     group_of_.assign(rows.size(), group_);

@@ -149,6 +149,7 @@ Result<SearchResult> Search(storage::TraceReader& reader,
                             const SearchRequest& request) {
   SearchResult result;
   if (request.limit == 0) return result;
+  RETURN_IF_ERROR(CheckSupported(*request.query));
   const Pipeline& pipeline = PipelineOf(*request.query);
   ColumnSet columns;
   ASSIGN_OR_RETURN(const PipelinePlan plan, MakePipeline(pipeline, &columns));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <cmath>
 #include <utility>
 
 #include "query/structure.h"
@@ -14,6 +15,7 @@ namespace {
 using traceql::AggregateOp;
 using traceql::BinaryOp;
 using traceql::SpansetOp;
+using traceql::Type;
 
 // Runs plans on one frame.
 class Runner {
@@ -36,11 +38,12 @@ class Runner {
 
   // A value for each segment; nil where there is none.
   using Scalars = std::vector<traceql::Static>;
-  Result<Scalars> Evaluate(const ScalarPlan& plan, Spansets* sets, bool named);
+  Result<Scalars> Evaluate(const ScalarPlan& plan, Spansets* sets);
   Result<Scalars> Aggregate(const ScalarPlan& plan, const Spansets& sets);
   Result<Scalars> EvaluateInner(const ScalarPlan& plan, const Spansets& sets);
-  Result<Scalars> Calculated(const ScalarPlan& plan, Spansets* sets,
-                             bool named);
+  Result<Scalars> Calculated(const ScalarPlan& plan, Spansets* sets);
+  static void SetValues(const std::string& key, const Scalars& values,
+                        Spansets* sets);
 
   uint32_t SegmentOf(const Spansets& sets, uint32_t row) {
     return sets.by_trace() ? eval_.tree().trace_of(row) : sets.segment_of[row];
@@ -52,6 +55,7 @@ class Runner {
   void MakeSegments(Spansets* sets);
 
   FrameEval& eval_;
+  Mask pipeline_rows_;  // of the scalar filter that is evaluated
 };
 
 void Runner::MakeSegments(Spansets* sets) {
@@ -153,53 +157,69 @@ Mask Runner::Combine(SpansetOp op, const Spansets& sets, const Mask& left,
 Status Runner::Apply(const ScalarFilterPlan& plan, Spansets* sets) {
   RETURN_IF_ERROR(eval_.tree().Load());
   MakeSegments(sets);
-  ASSIGN_OR_RETURN(const Scalars left, Evaluate(plan.left, sets, true));
-  ASSIGN_OR_RETURN(const Scalars right, Evaluate(plan.right, sets, true));
+  pipeline_rows_.clear();
+  ASSIGN_OR_RETURN(const Scalars left, Evaluate(plan.left, sets));
+  ASSIGN_OR_RETURN(const Scalars right, Evaluate(plan.right, sets));
   std::vector<uint8_t> keeps(sets->segments.size());
   for (size_t s = 0; s < keeps.size(); ++s) {
     keeps[s] =
         Compare(plan.op, FromStatic(left[s]), FromStatic(right[s])) ? 1 : 0;
   }
+  // Of whole pipelines that are compared, their spans come through.
+  if (!pipeline_rows_.empty()) sets->rows = std::exchange(pipeline_rows_, {});
   for (uint32_t row = 0; row < sets->rows.size(); ++row) {
     if (sets->rows[row] != 0) sets->rows[row] = keeps[sets->segment_of[row]];
   }
   return {};
 }
 
-Result<Runner::Scalars> Runner::Evaluate(const ScalarPlan& plan, Spansets* sets,
-                                         bool named) {
+Result<Runner::Scalars> Runner::Evaluate(const ScalarPlan& plan,
+                                         Spansets* sets) {
   switch (plan.kind) {
     case ScalarPlan::Kind::kConstant:
       return Scalars(sets->segments.size(), ToStatic(plan.constant));
     case ScalarPlan::Kind::kAggregate: {
       ASSIGN_OR_RETURN(Scalars values, Aggregate(plan, *sets));
-      for (size_t s = 0; named && s < values.size(); ++s) {
-        std::vector<NamedValue>& known = sets->segments[s].values;
-        const bool there = std::any_of(
-            known.begin(), known.end(),
-            [&](const NamedValue& v) { return v.key == plan.text; });
-        if (!there) known.push_back({plan.text, values[s]});
-      }
+      SetValues(plan.text, values, sets);
       return values;
     }
-    case ScalarPlan::Kind::kPipeline:
-      return EvaluateInner(plan, *sets);
+    case ScalarPlan::Kind::kPipeline: {
+      ASSIGN_OR_RETURN(Scalars values, EvaluateInner(plan, *sets));
+      SetValues(plan.text, values, sets);
+      return values;
+    }
     default:
-      return Calculated(plan, sets, named);
+      return Calculated(plan, sets);
+  }
+}
+
+// A later value of the same name replaces one.
+void Runner::SetValues(const std::string& key, const Scalars& values,
+                       Spansets* sets) {
+  for (size_t s = 0; s < values.size(); ++s) {
+    if (values[s].type() == Type::kNil) continue;
+    std::vector<NamedValue>& known = sets->segments[s].values;
+    const auto at =
+        std::find_if(known.begin(), known.end(),
+                     [&](const NamedValue& v) { return v.key == key; });
+    if (at == known.end()) {
+      known.push_back({key, values[s]});
+    } else {
+      at->value = values[s];
+    }
   }
 }
 
 Result<Runner::Scalars> Runner::Calculated(const ScalarPlan& plan,
-                                           Spansets* sets, bool named) {
-  ASSIGN_OR_RETURN(Scalars out, Evaluate(plan.children[0], sets, named));
+                                           Spansets* sets) {
+  ASSIGN_OR_RETURN(Scalars out, Evaluate(plan.children[0], sets));
   if (plan.kind == ScalarPlan::Kind::kNegate) {
     for (traceql::Static& value : out) {
       value = ToStatic(Negate(FromStatic(value)));
     }
     return out;
   }
-  ASSIGN_OR_RETURN(const Scalars right,
-                   Evaluate(plan.children[1], sets, named));
+  ASSIGN_OR_RETURN(const Scalars right, Evaluate(plan.children[1], sets));
   bool by_zero = false;
   for (size_t s = 0; s < out.size(); ++s) {
     out[s] = ToStatic(query::Calculate(plan.binary, FromStatic(out[s]),
@@ -213,44 +233,62 @@ Result<Runner::Scalars> Runner::Calculated(const ScalarPlan& plan,
 // An aggregate over another pipeline: over what of each segment comes through.
 Result<Runner::Scalars> Runner::EvaluateInner(const ScalarPlan& plan,
                                               const Spansets& sets) {
-  Spansets inner = sets;
-  RETURN_IF_ERROR(Run(*plan.pipeline, &inner));
-  // What by() has split is one spanset again for the aggregate.
+  Spansets inner;
   inner.segment_of = sets.segment_of;
   inner.segments = sets.segments;
+  ASSIGN_OR_RETURN(inner.rows, SelectPipeline(*plan.pipeline, sets));
+  pipeline_rows_.resize(inner.rows.size());
+  for (size_t row = 0; row < inner.rows.size(); ++row) {
+    pipeline_rows_[row] |= inner.rows[row];
+  }
   return Aggregate(plan, inner);
 }
 
 // What min, max, avg and sum know of the values so far.
-struct Fold {
-  uint64_t spans = 0;
-  uint64_t values = 0;
-  Value result;
-
+class Fold {
+ public:
+  void AddSpan() { ++spans_; }
   void Add(AggregateOp op, const Value& value) {
-    if (!value.numeric()) return;
-    ++values;
-    if (values == 1) {
-      result = value;
-    } else if (op == AggregateOp::kMin) {
-      if (Compare(BinaryOp::kLess, value, result)) result = value;
-    } else if (op == AggregateOp::kMax) {
-      if (Compare(BinaryOp::kGreater, value, result)) result = value;
-    } else {
-      bool by_zero = false;
-      result = Calculate(BinaryOp::kAdd, result, value, &by_zero);
+    if (!value.numeric() || std::isnan(value.Number())) return;
+    ++values_;
+    if (op == AggregateOp::kMin || op == AggregateOp::kMax) {
+      const auto better =
+          op == AggregateOp::kMin ? BinaryOp::kLess : BinaryOp::kGreater;
+      if (values_ == 1 || Compare(better, value, best_)) best_ = value;
+      return;
     }
+    floats_ |= value.type == Type::kFloat;
+    durations_ |= value.type == Type::kDuration;
+    sum_ += value.Number();
+    if (value.type != Type::kFloat) whole_ += value.AsInt();
   }
   Value Finish(AggregateOp op) const {
     if (op == AggregateOp::kCount) {
-      return Value::Int(static_cast<int64_t>(spans));
+      return Value::Int(static_cast<int64_t>(spans_));
     }
-    if (values == 0 || op != AggregateOp::kAvg) return result;
-    if (result.type == traceql::Type::kDuration) {
-      return Value::Duration(result.AsInt() / static_cast<int64_t>(values));
+    if (values_ == 0) return {};
+    if (op == AggregateOp::kMin || op == AggregateOp::kMax) return best_;
+    const bool average = op == AggregateOp::kAvg;
+    const auto count = static_cast<double>(values_);
+    if (floats_) return Value::Float(average ? sum_ / count : sum_);
+    if (durations_) {
+      const Wide n = average ? static_cast<Wide>(values_) : 1;
+      return Value::Duration(static_cast<int64_t>(whole_ / n));
     }
-    return Value::Float(result.Number() / static_cast<double>(values));
+    if (average) return Value::Float(static_cast<double>(whole_) / count);
+    return Value::Int(static_cast<int64_t>(whole_));
   }
+
+ private:
+  __extension__ using Wide = __int128;
+
+  uint64_t spans_ = 0;
+  uint64_t values_ = 0;
+  Value best_;
+  double sum_ = 0;
+  Wide whole_ = 0;
+  bool floats_ = false;
+  bool durations_ = false;
 };
 
 Result<Runner::Scalars> Runner::Aggregate(const ScalarPlan& plan,
@@ -260,7 +298,7 @@ Result<Runner::Scalars> Runner::Aggregate(const ScalarPlan& plan,
   for (uint32_t row = 0; row < sets.rows.size(); ++row) {
     if (sets.rows[row] == 0) continue;
     Fold& fold = folds[SegmentOf(sets, row)];
-    ++fold.spans;
+    fold.AddSpan();
     if (plan.operand) fold.Add(plan.op, eval_.ValueOf(*plan.operand, row));
   }
   RETURN_IF_ERROR(eval_.TakeError());

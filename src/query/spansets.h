@@ -57,7 +57,7 @@ struct ScalarPlan {
   Value constant;
   traceql::AggregateOp op = traceql::AggregateOp::kCount;
   std::optional<Expr> operand;
-  std::string text;  // of an aggregate
+  std::string text;  // of an aggregate or a pipeline with one
   traceql::BinaryOp binary = traceql::BinaryOp::kAdd;
   std::vector<ScalarPlan> children;
   std::unique_ptr<PipelinePlan> pipeline;

@@ -35,7 +35,7 @@ Result<SpansetPlan> MakeSpanset(const traceql::SpansetExpr& expr,
 Status SetAggregate(const traceql::Aggregate& aggregate, ColumnSet* columns,
                     ScalarPlan* plan) {
   plan->op = aggregate.op;
-  plan->text = traceql::Print(aggregate);
+  plan->text = traceql::Print(*plan->source);
   if (!aggregate.operand) return {};
   ASSIGN_OR_RETURN(plan->operand, MakeValue(*aggregate.operand, columns));
   return {};

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <optional>
+
+#include "query/frame_eval.h"
+
+// The half of FrameEval that tests all rows at once.
+
+namespace khtrace::query {
+namespace {
+
+using storage::FrameColumn;
+using storage::FrameDictionary;
+using traceql::BinaryOp;
+using traceql::Type;
+using Form = FrameColumn::Form;
+using LeafKind = Leaf::Kind;
+using Kind = Expr::Kind;
+
+// What is cheap and excludes much, first.
+int CostOf(const Expr& expr) {
+  if (expr.by_row()) return 9;
+  switch (expr.kind) {
+    case Kind::kTruth:
+      return 0;
+    case Kind::kTest: {
+      const bool column = expr.leaf.kind == LeafKind::kColumn ||
+                          expr.leaf.kind == LeafKind::kAnyAttribute;
+      const bool equal = expr.predicate.kind == Predicate::Kind::kCompare &&
+                         expr.predicate.op == BinaryOp::kEqual;
+      if (!column || expr.leaf.parent) return 6;
+      if (expr.leaf.kind == LeafKind::kAnyAttribute) return equal ? 3 : 5;
+      return equal ? 1 : 2;
+    }
+    case Kind::kTraceIdIs:
+      return 1;
+    case Kind::kAnd:
+    case Kind::kOr:
+    case Kind::kNot:
+      return 5;
+    default:
+      return 7;
+  }
+}
+
+// The integers that can hold, for zone maps; nothing: any can.
+std::optional<std::pair<int64_t, int64_t>> RangeOf(const Predicate& predicate) {
+  constexpr int64_t kLow = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kHigh = std::numeric_limits<int64_t>::max();
+  const Value& literal = predicate.literal;
+  const bool whole =
+      literal.type == Type::kInt || literal.type == Type::kDuration ||
+      literal.type == Type::kStatus || literal.type == Type::kKind;
+  if (predicate.kind != Predicate::Kind::kCompare || !whole) return {};
+  const int64_t n = literal.AsInt();
+  switch (predicate.op) {
+    case BinaryOp::kEqual:
+      return std::pair(n, n);
+    case BinaryOp::kLess:
+    case BinaryOp::kLessEqual:
+      return std::pair(kLow, n);
+    case BinaryOp::kGreater:
+    case BinaryOp::kGreaterEqual:
+      return std::pair(n, kHigh);
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+bool AnySet(const Mask& mask) {
+  return std::find(mask.begin(), mask.end(), 1) != mask.end();
+}
+
+const PredicateTables::Table& PredicateTables::Get(
+    const Expr& test, const std::shared_ptr<const FrameDictionary>& of) {
+  std::unique_ptr<Table>& table = tables_[{&test, of.get()}];
+  if (table) return *table;
+  table = std::make_unique<Table>();
+  table->dictionary = of;
+  table->holds.resize(of->values.size());
+  for (size_t i = 0; i < of->values.size(); ++i) {
+    const Value value =
+        of->present[i] != 0 ? FromAttribute(of->values[i]) : Value();
+    table->holds[i] = test.predicate.Holds(value);
+    table->any |= table->holds[i] != 0;
+  }
+  return *table;
+}
+
+Result<bool> FrameEval::MayHold(const Expr& expr) {
+  switch (expr.kind) {
+    case Kind::kAnd:
+      for (const Expr& child : expr.children) {
+        ASSIGN_OR_RETURN(const bool may, MayHold(child));
+        if (!may) return false;
+      }
+      return true;
+    case Kind::kOr:
+      for (const Expr& child : expr.children) {
+        ASSIGN_OR_RETURN(const bool may, MayHold(child));
+        if (may) return true;
+      }
+      return false;
+    case Kind::kTruth:
+      return expr.literal.type == Type::kBool && expr.literal.bits != 0;
+    case Kind::kTest:
+      break;
+    default:
+      return true;
+  }
+  const Predicate& predicate = expr.predicate;
+  const bool column = expr.leaf.kind == LeafKind::kColumn ||
+                      expr.leaf.kind == LeafKind::kEvent ||
+                      expr.leaf.kind == LeafKind::kAnyAttribute;
+  if (!column || predicate.kind != Predicate::Kind::kCompare) return true;
+  const size_t count = expr.leaf.kind == LeafKind::kAnyAttribute ? 3 : 1;
+  const auto range = RangeOf(predicate);
+  const bool text = predicate.op == BinaryOp::kEqual &&
+                    predicate.literal.type == Type::kString;
+  if (!range && !text) return true;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t index = expr.leaf.columns[i];
+    ASSIGN_OR_RETURN(
+        const bool may,
+        text ? frame_.MayHaveText(index, predicate.literal.text)
+             : frame_.MayHaveInt(index, range->first, range->second));
+    if (may) return true;
+  }
+  return false;
+}
+
+Status FrameEval::Filter(const Expr& expr, Mask* mask) {
+  if (!AnySet(*mask)) return {};
+  const bool logic = expr.kind == Kind::kAnd || expr.kind == Kind::kOr;
+  if (expr.by_row() && !logic) return FilterRows(expr, mask);
+  switch (expr.kind) {
+    case Kind::kTruth:
+      if (expr.literal.type != Type::kBool || expr.literal.bits == 0) {
+        std::fill(mask->begin(), mask->end(), 0);
+      }
+      return {};
+    case Kind::kAnd:
+      return FilterAnd(expr, mask);
+    case Kind::kOr:
+      return FilterOr(expr, mask);
+    case Kind::kNot: {
+      Mask inner = *mask;
+      RETURN_IF_ERROR(Filter(expr.children[0], &inner));
+      for (size_t i = 0; i < mask->size(); ++i) (*mask)[i] &= inner[i] ^ 1;
+      return {};
+    }
+    case Kind::kTest:
+      if (!expr.leaf.parent && expr.leaf.kind == LeafKind::kColumn) {
+        return FilterTest(expr, mask);
+      }
+      if (!expr.leaf.parent && expr.leaf.kind == LeafKind::kAnyAttribute) {
+        return FilterAny(expr, mask);
+      }
+      return FilterRows(expr, mask);
+    case Kind::kTraceIdIs:
+      return FilterTraceId(expr, mask);
+    default:
+      return FilterRows(expr, mask);
+  }
+}
+
+// The parts that look at events and links hold of one event and one link
+// together; the others are tested for all rows at once.
+Status FrameEval::FilterAnd(const Expr& expr, Mask* mask) {
+  std::vector<const Expr*> order;
+  for (const Expr& child : expr.children) {
+    if (!child.by_row()) order.push_back(&child);
+  }
+  std::stable_sort(
+      order.begin(), order.end(),
+      [](const Expr* a, const Expr* b) { return CostOf(*a) < CostOf(*b); });
+  for (const Expr* child : order) {
+    RETURN_IF_ERROR(Filter(*child, mask));
+    if (!AnySet(*mask)) return {};
+  }
+  return expr.by_row() ? FilterRows(expr, mask) : Status();
+}
+
+Status FrameEval::FilterOr(const Expr& expr, Mask* mask) {
+  Mask open = *mask;  // not yet known to hold
+  Mask out(mask->size());
+  const auto add = [&](const Mask& holds) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] |= holds[i];
+      open[i] &= holds[i] ^ 1;
+    }
+  };
+  for (const Expr& child : expr.children) {
+    if (child.by_row()) continue;
+    Mask holds = open;
+    RETURN_IF_ERROR(Filter(child, &holds));
+    add(holds);
+  }
+  if (expr.by_row()) {
+    Mask holds = open;
+    RETURN_IF_ERROR(FilterRows(expr, &holds));
+    add(holds);
+  }
+  *mask = std::move(out);
+  return {};
+}
+
+void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
+                         Mask* holds) {
+  const Value& literal = test.predicate.literal;
+  const Type type = test.leaf.type;
+  const bool enumerated = type == Type::kStatus || type == Type::kKind;
+  const bool whole = enumerated ? literal.type == type
+                                : literal.type == Type::kInt ||
+                                      literal.type == Type::kDuration;
+  const std::vector<uint64_t>& bits = column.bits;
+  if (test.predicate.kind != Predicate::Kind::kCompare || !whole) {
+    for (uint32_t row = 0; row < bits.size(); ++row) {
+      (*holds)[row] = test.predicate.Holds(FromColumn(column, type, row));
+    }
+    return;
+  }
+  const int64_t n = literal.AsInt();
+  const auto compare = [&](auto op) {
+    for (size_t row = 0; row < bits.size(); ++row) {
+      (*holds)[row] = op(static_cast<int64_t>(bits[row]), n);
+    }
+    if (column.present.empty()) return;
+    for (size_t row = 0; row < bits.size(); ++row) {
+      (*holds)[row] &= column.present[row];
+    }
+  };
+  switch (test.predicate.op) {
+    case BinaryOp::kEqual:
+      return compare(std::equal_to<>());
+    case BinaryOp::kNotEqual:
+      return compare(std::not_equal_to<>());
+    case BinaryOp::kLess:
+      return compare(std::less<>());
+    case BinaryOp::kLessEqual:
+      return compare(std::less_equal<>());
+    case BinaryOp::kGreater:
+      return compare(std::greater<>());
+    default:
+      return compare(std::greater_equal<>());
+  }
+}
+
+// Whether the predicate holds of each row's value (or of nil), and which rows
+// have one.
+void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
+                           Mask* holds, Mask* present) {
+  const size_t rows = frame_.span_count();
+  holds->assign(rows, 0);
+  const auto keep_present = [&](auto of) {
+    if (present == nullptr) return;
+    present->resize(rows);
+    for (size_t row = 0; row < rows; ++row) (*present)[row] = of(row);
+  };
+  switch (column.form) {
+    case Form::kAbsent:
+      std::fill(holds->begin(), holds->end(), test.predicate.Holds(Value()));
+      return keep_present([](size_t) -> uint8_t { return 0; });
+    case Form::kCodes: {
+      const PredicateTables::Table& table =
+          tables_.Get(test, column.dictionary);
+      const std::vector<uint8_t>& there = column.dictionary->present;
+      if (table.any) {
+        for (size_t row = 0; row < rows; ++row) {
+          (*holds)[row] = table.holds[column.codes[row]];
+        }
+      }
+      return keep_present([&](size_t row) { return there[column.codes[row]]; });
+    }
+    case Form::kInts:
+      TestInts(test, column, holds);
+      break;
+    case Form::kDoubles:
+    case Form::kValues:
+      for (uint32_t row = 0; row < rows; ++row) {
+        (*holds)[row] =
+            test.predicate.Holds(FromColumn(column, test.leaf.type, row));
+      }
+      break;
+  }
+  keep_present([&](size_t row) -> uint8_t {
+    return column.present.empty() ? 1 : column.present[row];
+  });
+}
+
+Status FrameEval::FilterTest(const Expr& test, Mask* mask) {
+  RETURN_IF_ERROR(Load(test.leaf));
+  const FrameColumn& column = *columns_[test.leaf.columns[0]];
+  if (column.form == Form::kCodes) {
+    const PredicateTables::Table& table = tables_.Get(test, column.dictionary);
+    if (!table.any) {
+      std::fill(mask->begin(), mask->end(), 0);
+      return {};
+    }
+    for (size_t row = 0; row < mask->size(); ++row) {
+      (*mask)[row] &= table.holds[column.codes[row]];
+    }
+    return {};
+  }
+  Mask holds;
+  TestColumn(test, column, &holds, nullptr);
+  for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= holds[row];
+  return {};
+}
+
+// The first of span, resource and scope that has the key decides.
+Status FrameEval::FilterAny(const Expr& test, Mask* mask) {
+  RETURN_IF_ERROR(Load(test.leaf));
+  Mask out;
+  Mask holds;
+  Mask present;
+  TestColumn(test, *columns_[test.leaf.columns[2]], &out, nullptr);
+  for (const size_t i : {1, 0}) {
+    const FrameColumn& column = *columns_[test.leaf.columns[i]];
+    if (column.form == Form::kAbsent) continue;
+    TestColumn(test, column, &holds, &present);
+    for (size_t row = 0; row < out.size(); ++row) {
+      out[row] = present[row] != 0 ? holds[row] : out[row];
+    }
+  }
+  for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= out[row];
+  return {};
+}
+
+Status FrameEval::FilterTraceId(const Expr& expr, Mask* mask) {
+  RETURN_IF_ERROR(Load(expr));
+  const storage::FrameTraces& traces = tree_.traces();
+  for (uint32_t t = 0; t < tree_.trace_count(); ++t) {
+    const bool equal = expr.trace_id && (*ids_)[t] == *expr.trace_id;
+    if (equal == (expr.op == BinaryOp::kEqual)) continue;
+    std::fill(mask->begin() + traces.first_rows[t],
+              mask->begin() + traces.first_rows[t + 1], 0);
+  }
+  return {};
+}
+
+Status FrameEval::FilterRows(const Expr& expr, Mask* mask) {
+  RETURN_IF_ERROR(Load(expr));
+  for (uint32_t row = 0; row < mask->size(); ++row) {
+    if ((*mask)[row] != 0) (*mask)[row] = HoldsForSome(expr, row);
+  }
+  return TakeError();
+}
+
+}  // namespace khtrace::query

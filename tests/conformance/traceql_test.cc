@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs tests/traceql/semantics/ through the real execution, over every backend
+// and every way in which a store may hold the spans.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "model/span_batch_builder.h"
+#include "query/metrics.h"
+#include "query/reference/testing.h"
+#include "query/search.h"
+#include "store_under_test.h"
+
+namespace khtrace::conformance {
+namespace {
+
+using query::reference::TraceList;
+
+// How the spans get into the store.
+enum class Layout { kAtOnce, kFlushed, kSpanBySpan };
+
+// A store with the traces of the case at hand.
+class Stores {
+ public:
+  Stores(const Backend& backend, Layout layout)
+      : backend_(backend), layout_(layout) {}
+
+  storage::TraceStore& With(TraceList traces) {
+    const std::vector<model::SpanBatchPtr> wanted(traces.begin(), traces.end());
+    if (under_test_ == nullptr || wanted != traces_) {
+      traces_ = wanted;
+      under_test_ = backend_.make();
+      Fill();
+    }
+    return under_test_->store();
+  }
+
+ private:
+  void Write(model::SpanBatchPtr batch) {
+    ASSERT_TRUE(WriteNow(under_test_->store(), std::move(batch)).has_value());
+  }
+  void Fill() {
+    size_t written = 0;
+    for (const model::SpanBatchPtr& trace : traces_) {
+      if (layout_ != Layout::kSpanBySpan) {
+        Write(trace);
+        continue;
+      }
+      // Every trace over several parts and the head.
+      for (model::RowIndex row = 0; row < trace->row_count(); ++row) {
+        const model::RowRef ref{trace.get(), row};
+        Write(std::make_shared<const model::SpanBatch>(
+            model::Gather(std::span(&ref, 1))));
+        if (++written % 3 == 0) under_test_->Flush();
+      }
+    }
+    if (layout_ == Layout::kFlushed) under_test_->Flush();
+  }
+
+  const Backend backend_;
+  const Layout layout_;
+  std::unique_ptr<StoreUnderTest> under_test_;
+  std::vector<model::SpanBatchPtr> traces_;
+};
+
+class TraceQlOverStores
+    : public ::testing::TestWithParam<std::tuple<size_t, Layout>> {};
+
+TEST_P(TraceQlOverStores, DoesWhatTheCasesSay) {
+  const auto [backend, layout] = GetParam();
+  Stores stores(AllBackends()[backend], layout);
+  ThreadPool helpers("query", 2);
+  const query::reference::Engine engine = {
+      [&](TraceList traces, const query::SearchRequest& request) {
+        query::SearchRequest own = request;
+        own.helpers = &helpers;
+        return query::Search(stores.With(traces), {}, own);
+      },
+      [&](TraceList traces, const query::MetricsRequest& request) {
+        query::MetricsRequest own = request;
+        own.helpers = &helpers;
+        return query::RunMetrics(stores.With(traces), {}, own);
+      }};
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           KHTRACE_SOURCE_DIR "/tests/traceql/semantics")) {
+    if (entry.path().extension() == ".txt") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  for (const auto& path : paths) {
+    for (const std::string& failure :
+         query::reference::RunSemantics(path.string(), engine).failures) {
+      ADD_FAILURE() << failure;
+    }
+  }
+}
+
+std::string NameOf(
+    const ::testing::TestParamInfo<TraceQlOverStores::ParamType>& param) {
+  constexpr const char* kLayouts[] = {"AtOnce", "Flushed", "SpanBySpan"};
+  return AllBackends()[std::get<0>(param.param)].name +
+         kLayouts[static_cast<size_t>(std::get<1>(param.param))];
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Backends, TraceQlOverStores,
+    ::testing::Combine(::testing::Range(size_t{0}, AllBackends().size()),
+                       ::testing::Values(Layout::kAtOnce, Layout::kFlushed,
+                                         Layout::kSpanBySpan)),
+    NameOf);
+
+}  // namespace
+}  // namespace khtrace::conformance
