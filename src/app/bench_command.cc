@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "app/bench_corpus.h"
+#include "app/bench_query.h"
 #include "app/bench_store.h"
 #include "app/commands.h"
 #include "app/server_process.h"
@@ -293,6 +294,26 @@ void AddStoreBench(CLI::App& bench, int* exit_code) {
   });
 }
 
+void AddQueryBench(CLI::App& bench, int* exit_code) {
+  auto options = std::make_shared<BenchQueryOptions>();
+  auto* query = bench.add_subcommand(
+      "query", "TraceQL queries in this process over a store that is there");
+  query
+      ->add_option("--data-dir", options->data_dir,
+                   "What `bench store --data-dir` has filled")
+      ->required();
+  query
+      ->add_option("--queries", options->queries,
+                   "File with a query a line, behind how many traces it asks "
+                   "for, or behind 'step' [some that go with demo traffic]")
+      ->type_name("FILE");
+  query->add_option("--runs", options->runs, "Of each query after the first")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  query->callback(
+      [options, exit_code] { *exit_code = Finish(BenchQuery(*options)); });
+}
+
 }  // namespace
 
 void AddBenchCommand(CLI::App& root, int* exit_code) {
@@ -327,6 +348,7 @@ void AddBenchCommand(CLI::App& root, int* exit_code) {
   ingest->add_option("--set", options->sets, "Passed on to the server")
       ->allow_extra_args(false);
   AddStoreBench(*bench, exit_code);
+  AddQueryBench(*bench, exit_code);
   ingest->callback(
       [options, exit_code] { *exit_code = Finish(BenchIngest(*options)); });
 }

@@ -27,6 +27,14 @@ class CompareFold : public MetricsFold {
 
   Status Add(FrameEval& eval, const Mask& rows) override;
   Status Merge(const MetricsFold& other) override;
+  size_t MemoryBytes() const override {
+    size_t bytes = 0;
+    for (const Attribute& a : attributes_) {
+      bytes += a.values.MemoryBytes() +
+               (a.baseline.size() + a.selection.size()) * 24;
+    }
+    return bytes;
+  }
   std::vector<Series> Take() override;
 
  private:
@@ -46,7 +54,7 @@ class CompareFold : public MetricsFold {
                 std::vector<Series>* out) const;
 
   const FoldPlan& plan_;
-  const TimeAxis& axis_;
+  const TimeAxis axis_;
   std::vector<Attribute> attributes_;
 };
 

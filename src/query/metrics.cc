@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/metrics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -11,6 +13,7 @@
 #include "query/scan_units.h"
 #include "query/series.h"
 #include "query/spansets.h"
+#include "traceql/printer.h"
 
 namespace khtrace::query {
 namespace {
@@ -162,38 +165,84 @@ Status Planner::AddCompare(const traceql::CompareArguments& arguments,
 
 class Worker : public UnitWorker {
  public:
-  Worker(const Planner& planner, const TimeAxis& axis, size_t exemplars)
-      : planner_(planner) {
-    for (const auto& function : planner.functions()) {
-      folds_.push_back(function->fold.selection
-                           ? MakeCompareFold(function->fold, axis)
-                           : MakeFold(function->fold, axis, exemplars));
-    }
-  }
+  // `cache` may be nullptr. `name`: what cached folds of the query are kept
+  // under, behind it the unit's identity.
+  Worker(const Planner& planner, const TimeAxis& axis, size_t exemplars,
+         MetricsCache* cache, const std::string& name)
+      : planner_(planner),
+        axis_(axis),
+        exemplars_(exemplars),
+        cache_(cache),
+        name_(name),
+        folds_(MakeFolds()) {}
 
   bool Wants(UnixNanos) override { return true; }
-  bool Known(const std::string&) override { return false; }
-  Status Visit(storage::TraceFrame& frame, const std::string&) override;
+  Result<bool> Known(const std::string& identity) override;
+  Status Visit(storage::TraceFrame& frame,
+               const std::string& identity) override;
 
   std::vector<std::unique_ptr<MetricsFold>>& folds() { return folds_; }
 
  private:
+  std::vector<std::unique_ptr<MetricsFold>> MakeFolds() const;
+  Status Gather(storage::TraceFrame& frame,
+                std::vector<std::unique_ptr<MetricsFold>>& folds);
+
   const Planner& planner_;
+  const TimeAxis& axis_;
+  const size_t exemplars_;
+  MetricsCache* const cache_;
+  const std::string& name_;
   PredicateTables tables_;
   std::vector<std::unique_ptr<MetricsFold>> folds_;
 };
 
-Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
-  FrameEval eval(frame, tables_);
+std::vector<std::unique_ptr<MetricsFold>> Worker::MakeFolds() const {
+  std::vector<std::unique_ptr<MetricsFold>> folds;
+  for (const auto& function : planner_.functions()) {
+    folds.push_back(function->fold.selection
+                        ? MakeCompareFold(function->fold, axis_)
+                        : MakeFold(function->fold, axis_, exemplars_));
+  }
+  return folds;
+}
+
+Result<bool> Worker::Known(const std::string& identity) {
+  if (cache_ == nullptr) return false;
+  const MetricsCache::Folds known = cache_->Find(name_ + identity);
+  if (known.size() != folds_.size()) return false;
   for (size_t i = 0; i < folds_.size(); ++i) {
+    RETURN_IF_ERROR(folds_[i]->Merge(*known[i]));
+  }
+  return true;
+}
+
+Status Worker::Gather(storage::TraceFrame& frame,
+                      std::vector<std::unique_ptr<MetricsFold>>& folds) {
+  FrameEval eval(frame, tables_);
+  for (size_t i = 0; i < folds.size(); ++i) {
     const FunctionPlan& function = *planner_.functions()[i];
     ASSIGN_OR_RETURN(const bool may, MayMatch(function.pipeline, eval));
     if (!may) continue;
     ASSIGN_OR_RETURN(Spansets sets, AllSpans(eval));
     RETURN_IF_ERROR(RunPipeline(function.pipeline, eval, &sets));
     if (!AnySet(sets.rows)) continue;
-    RETURN_IF_ERROR(folds_[i]->Add(eval, sets.rows));
+    RETURN_IF_ERROR(folds[i]->Add(eval, sets.rows));
   }
+  return {};
+}
+
+Status Worker::Visit(storage::TraceFrame& frame, const std::string& identity) {
+  if (cache_ == nullptr || identity.empty()) return Gather(frame, folds_);
+  std::vector<std::unique_ptr<MetricsFold>> own = MakeFolds();
+  RETURN_IF_ERROR(Gather(frame, own));
+  MetricsCache::Folds kept;
+  for (size_t i = 0; i < folds_.size(); ++i) {
+    RETURN_IF_ERROR(folds_[i]->Merge(*own[i]));
+    own[i]->Seal();
+    kept.push_back(std::move(own[i]));
+  }
+  cache_->Keep(name_ + identity, std::move(kept));
   return {};
 }
 
@@ -266,9 +315,13 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
   const size_t exemplars = ExemplarLimit(request);
   std::vector<std::unique_ptr<Worker>> workers(
       MaxWorkers(*scan, request.helpers));
+  const size_t offered = std::min(exemplars, kExemplarsOfUnit);
+  const std::string name = fmt::format(
+      "{}\n{} {} {} {}\n", traceql::Print(root), result.axis.start_ns,
+      result.axis.step_ns, result.axis.end_ns, offered);
   const auto make = [&](size_t number) -> UnitWorker& {
-    workers[number] = std::make_unique<Worker>(
-        planner, result.axis, std::min(exemplars, kExemplarsOfUnit));
+    workers[number] = std::make_unique<Worker>(planner, result.axis, offered,
+                                               request.cache, name);
     return *workers[number];
   };
   Status loss;

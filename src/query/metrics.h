@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/request_context.h"
 #include "base/result.h"
+#include "query/metrics_cache.h"
 #include "query/search.h"
 #include "storage/trace_store.h"
 #include "traceql/ast.h"
@@ -27,6 +28,8 @@ struct MetricsRequest {
   size_t max_series = 1000;    // 0: no limit
   // Threads that may help; nullptr: none.
   Executor* helpers = nullptr;
+  // What is known from earlier queries; nullptr: nothing.
+  MetricsCache* cache = nullptr;
 };
 
 // The intervals of a range query. Interval i is (start + i * step,

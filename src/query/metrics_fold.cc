@@ -70,6 +70,17 @@ class Fold : public MetricsFold {
 
   Status Add(FrameEval& eval, const Mask& rows) override;
   Status Merge(const MetricsFold& other) override;
+  void Seal() override {
+    group_of_ = {};
+    dictionary_ = nullptr;
+    group_of_code_ = {};
+  }
+  size_t MemoryBytes() const override {
+    size_t bytes = (counts_.size() + numbers_.size()) * sizeof(double) +
+                   keys_.size() * 96 + sightings_.size() * sizeof(Sighting);
+    for (const ValueNumbers& label : labels_) bytes += label.MemoryBytes();
+    return bytes;
+  }
   std::vector<Series> Take() override;
 
  private:
@@ -123,7 +134,7 @@ class Fold : public MetricsFold {
                    Series* series) const;
 
   const FoldPlan& plan_;
-  const TimeAxis& axis_;
+  const TimeAxis axis_;
   const MetricsOp op_;
   const size_t exemplars_wanted_;
   double divisor_ = 1;

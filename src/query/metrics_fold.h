@@ -38,6 +38,9 @@ class ValueNumbers {
  public:
   uint32_t Add(const Value& value);
   size_t size() const { return values_.size(); }
+  size_t MemoryBytes() const {
+    return values_.size() * 160;  // a text, a value, its place in the table
+  }
   const Value& value(uint32_t number) const { return values_[number]; }
 
  private:
@@ -63,8 +66,11 @@ class MetricsFold {
   // Adds the selected rows. kResourceExhausted: more series than memory for
   // them.
   virtual Status Add(FrameEval& eval, const Mask& rows) = 0;
-  // `other` is of the same plan.
+  // `other` is of an equal plan and axis, which need not be there any more.
   virtual Status Merge(const MetricsFold& other) = 0;
+  // Lets go of what only Add needs.
+  virtual void Seal() {}
+  virtual size_t MemoryBytes() const = 0;
   virtual std::vector<Series> Take() = 0;
 };
 

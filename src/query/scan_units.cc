@@ -53,9 +53,12 @@ class Run {
     RETURN_IF_ERROR(context_.Check());
     const std::string identity = scan_.identity(unit);
     ++stats->units_done;
-    if (!identity.empty() && worker.Known(identity)) {
-      ++stats->units_cached;
-      return {};
+    if (!identity.empty()) {
+      ASSIGN_OR_RETURN(const bool known, worker.Known(identity));
+      if (known) {
+        ++stats->units_cached;
+        return {};
+      }
     }
     auto frame = scan_.Open(context_, unit);
     Status status = frame ? worker.Visit(**frame, identity)

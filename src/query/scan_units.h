@@ -22,7 +22,7 @@ class UnitWorker {
   virtual bool Wants(UnixNanos newest_start) = 0;
   // `identity`: FrameScan::identity. True: its part of the answer is known
   // already; the unit is not opened.
-  virtual bool Known(const std::string& identity) = 0;
+  virtual Result<bool> Known(const std::string& identity) = 0;
   virtual Status Visit(storage::TraceFrame& frame,
                        const std::string& identity) = 0;
 };

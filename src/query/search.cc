@@ -58,7 +58,7 @@ class Worker : public UnitWorker {
     return newest_start.ns >= shared_.bound.load(std::memory_order_relaxed) &&
            !shared_.full.load(std::memory_order_relaxed);
   }
-  bool Known(const std::string&) override { return false; }
+  Result<bool> Known(const std::string&) override { return false; }
   Status Visit(storage::TraceFrame& frame, const std::string&) override;
 
   std::vector<TraceHit> Take() { return std::move(found_); }

@@ -46,7 +46,7 @@ class Worker : public UnitWorker {
   explicit Worker(const Plan& plan) : plan_(plan) {}
 
   bool Wants(UnixNanos) override { return true; }
-  bool Known(const std::string&) override { return false; }
+  Result<bool> Known(const std::string&) override { return false; }
   Status Visit(storage::TraceFrame& frame, const std::string&) override;
 
   const ValueNumbers& values() const { return values_; }

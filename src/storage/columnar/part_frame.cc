@@ -244,7 +244,7 @@ Status PartFrame::MakeLinkTraceIds(FrameColumn* out) {
 
 Result<bool> PartFrame::MayHaveText(size_t index, std::string_view text) {
   const PartFrames::Source& source = part_.sources_[index];
-  if (source.scopes) return true;  // a look at the dictionary tells
+  if (source.scopes) return part_.ScopesMayHave(source, text);
   for (const uint32_t number : source.columns) {
     const struct Column& column = file_.column(number);
     const Chunk& chunk = column.chunks[group_];

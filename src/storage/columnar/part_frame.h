@@ -47,6 +47,8 @@ class PartFrames {
   void FindSource(const FrameKey& key, Source* source) const;
   void FindAttribute(Table table, const FrameKey& key, Source* source) const;
   std::shared_ptr<const FrameDictionary> ScopeValues(const FrameKey& key) const;
+  // Whether some scope's value is this text, or an array.
+  static bool ScopesMayHave(const Source& source, std::string_view text);
   // What the codes of the source's only column stand for. `optional`: code 0
   // means "absent" and the column's position p is code p + 1.
   Result<std::shared_ptr<const FrameDictionary>> Dictionary(

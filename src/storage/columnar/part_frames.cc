@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -131,6 +132,14 @@ std::shared_ptr<const FrameDictionary> PartFrames::ScopeValues(
     dictionary->values.push_back(value.value_or(AttrValue{}));
   }
   return dictionary;
+}
+
+bool PartFrames::ScopesMayHave(const Source& source, std::string_view text) {
+  const std::vector<AttrValue>& values = source.scopes->values;
+  return std::any_of(values.begin(), values.end(), [&](const AttrValue& v) {
+    return v.type == AttrType::kArray ||
+           (v.type == AttrType::kString && v.bytes == text);
+  });
 }
 
 Result<std::shared_ptr<const FrameDictionary>> PartFrames::Dictionary(

@@ -105,8 +105,30 @@ Result<std::shared_ptr<const SplitTraces::SplitTraceList>> SplitTraces::InParts(
     RETURN_IF_ERROR(Update(context, *parts, losses));
     list_ = std::make_shared<const SplitTraceList>(ListOf(split_));
     listed_ = parts;
+    whole_.clear();
+    whole_bytes_ = 0;
   }
   return list_;
+}
+
+std::shared_ptr<const WholeTraces> SplitTraces::FindWhole(
+    const std::shared_ptr<const SplitTraceList>& list, size_t begin) {
+  MutexLock lock(mu_);
+  if (list != list_) return nullptr;
+  const auto found = whole_.find(begin);
+  return found == whole_.end() ? nullptr : found->second;
+}
+
+void SplitTraces::KeepWhole(const std::shared_ptr<const SplitTraceList>& list,
+                            size_t begin,
+                            std::shared_ptr<const WholeTraces> traces) {
+  size_t bytes = traces->rows.size() * sizeof(model::RowRef);
+  for (const model::SpanBatchPtr& batch : traces->batches) {
+    bytes += batch->MemoryBytes();
+  }
+  MutexLock lock(mu_);
+  if (list != list_ || whole_bytes_ + bytes > kMaxWholeBytes) return;
+  if (whole_.emplace(begin, std::move(traces)).second) whole_bytes_ += bytes;
 }
 
 Result<SplitTraces::SplitTraceList> SplitTraces::InHeads(

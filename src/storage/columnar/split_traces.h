@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "base/request_context.h"
+#include "model/span_batch_builder.h"
 #include "storage/columnar/head.h"
 #include "storage/columnar/part.h"
 #include "storage/columnar/query_losses.h"
@@ -26,6 +27,12 @@ struct PartPlace {
 struct SplitTrace {
   model::TraceId id;
   std::vector<PartPlace> places;  // in parts
+};
+
+// Split traces put together.
+struct WholeTraces {
+  std::vector<model::RowRef> rows;  // as MakeBatchFrame takes them
+  std::vector<model::SpanBatchPtr> batches;
 };
 
 // Which traces of a tenant are split: found out once and kept up with new
@@ -48,7 +55,18 @@ class SplitTraces {
                                  const std::vector<HeadView>& heads,
                                  QueryLosses* losses) KHTRACE_EXCLUDES(mu_);
 
+  // Traces [begin, end) of those that InParts gave as `list`, kept from an
+  // earlier query; nullptr if they are not.
+  std::shared_ptr<const WholeTraces> FindWhole(
+      const std::shared_ptr<const SplitTraceList>& list, size_t begin)
+      KHTRACE_EXCLUDES(mu_);
+  void KeepWhole(const std::shared_ptr<const SplitTraceList>& list,
+                 size_t begin, std::shared_ptr<const WholeTraces> traces)
+      KHTRACE_EXCLUDES(mu_);
+
  private:
+  // Bytes of traces that are kept. Larger: fewer of them put together again.
+  static constexpr size_t kMaxWholeBytes = 64 << 20;
   using Hashes = std::vector<uint64_t>;  // sorted
   struct KnownPart {
     std::weak_ptr<const Part> part;
@@ -68,6 +86,11 @@ class SplitTraces {
       KHTRACE_GUARDED_BY(mu_);
   std::weak_ptr<const PartList> listed_ KHTRACE_GUARDED_BY(mu_);
   std::shared_ptr<const SplitTraceList> list_ KHTRACE_GUARDED_BY(mu_);
+
+  // Of list_, by their first trace.
+  std::map<size_t, std::shared_ptr<const WholeTraces>> whole_
+      KHTRACE_GUARDED_BY(mu_);
+  size_t whole_bytes_ KHTRACE_GUARDED_BY(mu_) = 0;
 
   // How much of each head was looked up in which list of parts.
   struct HeadProgress {

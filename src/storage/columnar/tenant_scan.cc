@@ -8,6 +8,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <map>
+#include <span>
 #include <tuple>
 
 #include "base/hash.h"
@@ -58,12 +59,13 @@ class TenantScan : public FrameScan {
   void NoteLoss(size_t unit, const Error& error) const override;
 
  private:
-  enum class Kind : uint8_t { kSplit, kHead, kGroup };
+  enum class Kind : uint8_t { kSplit, kHeadSplit, kHead, kGroup };
   struct Unit {
     UnixNanos newest;
     Kind kind = Kind::kGroup;
     uint32_t part = 0;
-    // kGroup: the row group; else [begin, end) of split_ids_ or head_traces_.
+    // kGroup: the row group; else [begin, end) of in_parts_, head_split_ or
+    // head_traces_.
     uint32_t begin = 0;
     uint32_t end = 0;
     uint64_t excluded_hash = 0;
@@ -73,6 +75,8 @@ class TenantScan : public FrameScan {
   void OrderHeads();
   void PlanHeads();
   Status PlanPart(uint32_t part, QueryLosses* losses);
+  Result<std::shared_ptr<const WholeTraces>> PutTogether(
+      const RequestContext& context, std::span<const TraceId> ids) const;
   Result<std::unique_ptr<TraceFrame>> OpenSplit(const RequestContext& context,
                                                 const Unit& unit) const;
   std::unique_ptr<TraceFrame> OpenHead(const Unit& unit) const;
@@ -83,7 +87,10 @@ class TenantScan : public FrameScan {
   std::vector<std::shared_ptr<const PartFrames>> parts_;  // nullptr: not needed
   // Traces of a row group that lie elsewhere too.
   std::map<std::pair<const Part*, size_t>, std::vector<uint32_t>> excluded_;
-  std::vector<TraceId> split_ids_;
+  // Split traces that no head has a part of: their wholes are kept.
+  std::shared_ptr<const SplitTraces::SplitTraceList> in_parts_;
+  std::vector<TraceId> head_split_;
+  IdSet in_head_too_;
   IdSet split_;
   std::vector<SpanBatchPtr> head_batches_;
   std::vector<RowRef> head_rows_;       // by trace, each trace's in order
@@ -98,15 +105,20 @@ Status TenantScan::FindSplit(const RequestContext& context,
   ASSIGN_OR_RETURN(
       const auto in_heads,
       view_.splits->InHeads(context, view_.parts, view_.heads, losses));
+  in_parts_ = in_parts;
   const auto add = [&](const SplitTrace& trace) {
-    if (!split_.insert(trace.id).second) return;
-    split_ids_.push_back(trace.id);
+    if (!split_.insert(trace.id).second) return false;
     for (const PartPlace& place : trace.places) {
       excluded_[{place.part, place.place.group}].push_back(place.place.trace);
     }
+    return true;
   };
-  for (const SplitTrace& trace : *in_parts) add(trace);
-  for (const SplitTrace& trace : in_heads) add(trace);
+  for (const SplitTrace& trace : in_heads) {
+    add(trace);
+    head_split_.push_back(trace.id);
+  }
+  in_head_too_.insert(head_split_.begin(), head_split_.end());
+  for (const SplitTrace& trace : *in_parts_) add(trace);
   for (auto& [group, traces] : excluded_) {
     std::sort(traces.begin(), traces.end());
   }
@@ -217,11 +229,15 @@ Status TenantScan::PlanPart(uint32_t number, QueryLosses* losses) {
 Status TenantScan::Plan(const RequestContext& context) {
   QueryLosses losses(view_);
   RETURN_IF_ERROR(FindSplit(context, &losses));
-  for (uint32_t i = 0; i < split_ids_.size(); i += kSplitTraces) {
-    const auto end = static_cast<uint32_t>(
-        std::min(split_ids_.size(), size_t{i} + kSplitTraces));
-    units_.push_back({UnixNanos::Max(), Kind::kSplit, 0, i, end, 0});
-  }
+  const auto add_split = [this](Kind kind, size_t count) {
+    for (uint32_t i = 0; i < count; i += kSplitTraces) {
+      const auto end =
+          static_cast<uint32_t>(std::min(count, size_t{i} + kSplitTraces));
+      units_.push_back({UnixNanos::Max(), kind, 0, i, end, 0});
+    }
+  };
+  add_split(Kind::kSplit, in_parts_ ? in_parts_->size() : 0);
+  add_split(Kind::kHeadSplit, head_split_.size());
   PlanHeads();
   parts_.resize(view_.parts->size());
   for (uint32_t p = 0; p < parts_.size(); ++p) {
@@ -242,23 +258,45 @@ std::string TenantScan::identity(size_t number) const {
                      unit.begin, unit.excluded_hash);
 }
 
-Result<std::unique_ptr<TraceFrame>> TenantScan::OpenSplit(
-    const RequestContext& context, const Unit& unit) const {
-  std::vector<SpanBatchPtr> batches;
-  std::vector<RowRef> rows;
-  for (uint32_t i = unit.begin; i < unit.end; ++i) {
-    auto trace = GetTrace(context, view_, split_ids_[i]);
+Result<std::shared_ptr<const WholeTraces>> TenantScan::PutTogether(
+    const RequestContext& context, std::span<const TraceId> ids) const {
+  auto whole = std::make_shared<WholeTraces>();
+  for (const TraceId& id : ids) {
+    auto trace = GetTrace(context, view_, id);
     if (!trace) {
       // Gone meanwhile, or in a head only after the view was taken.
       if (trace.error().code == Code::kNotFound) continue;
       return std::move(trace).error();
     }
     for (RowIndex row = 0; row < (*trace)->row_count(); ++row) {
-      rows.push_back({trace->get(), row});
+      whole->rows.push_back({trace->get(), row});
     }
-    batches.push_back(*std::move(trace));
+    whole->batches.push_back(*std::move(trace));
   }
-  return MakeBatchFrame(request_, std::move(rows), std::move(batches));
+  return std::shared_ptr<const WholeTraces>(std::move(whole));
+}
+
+Result<std::unique_ptr<TraceFrame>> TenantScan::OpenSplit(
+    const RequestContext& context, const Unit& unit) const {
+  std::vector<TraceId> ids;
+  if (unit.kind == Kind::kHeadSplit) {
+    ids.assign(head_split_.begin() + unit.begin,
+               head_split_.begin() + unit.end);
+    ASSIGN_OR_RETURN(const auto whole, PutTogether(context, ids));
+    return MakeBatchFrame(request_, whole->rows, whole->batches);
+  }
+  for (uint32_t i = unit.begin; i < unit.end; ++i) {
+    const TraceId& id = (*in_parts_)[i].id;
+    if (!in_head_too_.contains(id)) ids.push_back(id);
+  }
+  // Kept only where it does not depend on the heads.
+  const bool keeps = ids.size() == unit.end - unit.begin;
+  auto whole = keeps ? view_.splits->FindWhole(in_parts_, unit.begin) : nullptr;
+  if (whole == nullptr) {
+    ASSIGN_OR_RETURN(whole, PutTogether(context, ids));
+    if (keeps) view_.splits->KeepWhole(in_parts_, unit.begin, whole);
+  }
+  return MakeBatchFrame(request_, whole->rows, whole->batches);
 }
 
 std::unique_ptr<TraceFrame> TenantScan::OpenHead(const Unit& unit) const {
@@ -275,7 +313,9 @@ Result<std::unique_ptr<TraceFrame>> TenantScan::Open(
     const RequestContext& context, size_t number) const {
   RETURN_IF_ERROR(context.Check());
   const Unit& unit = units_[number];
-  if (unit.kind == Kind::kSplit) return OpenSplit(context, unit);
+  if (unit.kind == Kind::kSplit || unit.kind == Kind::kHeadSplit) {
+    return OpenSplit(context, unit);
+  }
   if (unit.kind == Kind::kHead) return OpenHead(unit);
   std::vector<uint32_t> excluded;
   const auto known =
