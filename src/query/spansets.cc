@@ -17,6 +17,18 @@ using traceql::BinaryOp;
 using traceql::SpansetOp;
 using traceql::Type;
 
+// A later value of the same name replaces one.
+void SetValue(NamedValue value, std::vector<NamedValue>* values) {
+  const auto at = std::find_if(
+      values->begin(), values->end(),
+      [&value](const NamedValue& known) { return known.key == value.key; });
+  if (at == values->end()) {
+    values->push_back(std::move(value));
+  } else {
+    at->value = std::move(value.value);
+  }
+}
+
 // Runs plans on one frame.
 class Runner {
  public:
@@ -193,20 +205,11 @@ Result<Runner::Scalars> Runner::Evaluate(const ScalarPlan& plan,
   }
 }
 
-// A later value of the same name replaces one.
 void Runner::SetValues(const std::string& key, const Scalars& values,
                        Spansets* sets) {
   for (size_t s = 0; s < values.size(); ++s) {
     if (values[s].type() == Type::kNil) continue;
-    std::vector<NamedValue>& known = sets->segments[s].values;
-    const auto at =
-        std::find_if(known.begin(), known.end(),
-                     [&](const NamedValue& v) { return v.key == key; });
-    if (at == known.end()) {
-      known.push_back({key, values[s]});
-    } else {
-      at->value = values[s];
-    }
+    SetValue({key, values[s]}, &sets->segments[s].values);
   }
 }
 
@@ -334,7 +337,7 @@ Status Runner::Apply(const GroupPlan& plan, Spansets* sets) {
         {segment, value}, static_cast<uint32_t>(segments.size()));
     if (added) {
       Spansets::Segment& made = segments.emplace_back(sets->segments[segment]);
-      made.values.push_back({plan.text, ToStatic(value)});
+      SetValue({plan.text, ToStatic(value)}, &made.values);
     }
     segment = at->second;
   }

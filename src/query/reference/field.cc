@@ -57,9 +57,11 @@ bool IsTrue(const Value& value) {
   return value.type == Type::kBool && value.bits != 0;
 }
 
-bool IsTraceId(const FieldExpr& expr) {
-  const auto* attribute = std::get_if<Attribute>(&expr.node);
-  return attribute != nullptr && attribute->intrinsic == Intrinsic::kTraceId;
+// "trace:id op literal": leading zeros of both do not count.
+bool ComparesTraceId(const FieldExpr& left, const FieldExpr& right) {
+  const auto* attribute = std::get_if<Attribute>(&left.node);
+  return attribute != nullptr && attribute->intrinsic == Intrinsic::kTraceId &&
+         std::holds_alternative<Static>(right.node);
 }
 
 Value WithoutLeadingZeros(Value value) {
@@ -221,7 +223,8 @@ FieldEvaluator::Outcome FieldEvaluator::OfBinary(const FieldExpr& expr,
   }
   const bool equality =
       binary.op == BinaryOp::kEqual || binary.op == BinaryOp::kNotEqual;
-  if (equality && (IsTraceId(*binary.left) || IsTraceId(*binary.right))) {
+  if (equality && (ComparesTraceId(*binary.left, *binary.right) ||
+                   ComparesTraceId(*binary.right, *binary.left))) {
     return {Value::Bool(Compare(binary.op, WithoutLeadingZeros(left.value),
                                 WithoutLeadingZeros(right.value)))};
   }

@@ -46,7 +46,12 @@ Result<std::vector<RowSet>> PipelineEvaluator::Run(const Trace& trace,
   RowSet all;
   all.rows.resize(trace.size());
   std::iota(all.rows.begin(), all.rows.end(), 0);
-  return RunOn(pipeline, std::move(all));
+  ASSIGN_OR_RETURN(RowSets sets, RunOn(pipeline, std::move(all)));
+  // by() makes them disjoint.
+  std::sort(sets.begin(), sets.end(), [](const RowSet& a, const RowSet& b) {
+    return a.rows.front() < b.rows.front();
+  });
+  return sets;
 }
 
 Result<std::vector<RowSet>> PipelineEvaluator::RunOn(const Pipeline& pipeline,
@@ -134,7 +139,7 @@ Result<std::vector<uint32_t>> PipelineEvaluator::Side(
 Result<std::vector<RowSet>> PipelineEvaluator::Apply(
     const traceql::GroupBy& stage, const RowSet& input) {
   const std::string key = "by(" + traceql::Print(stage.key) + ")";
-  RowSets groups;  // in order of their first spans
+  RowSets groups;
   std::vector<Static> group_values;
   for (const uint32_t row : input.rows) {
     ASSIGN_OR_RETURN(const Value value,

@@ -24,8 +24,9 @@ struct RowSet {
 // thread; borrows the queries that it is given.
 class PipelineEvaluator {
  public:
-  // Errors: FieldEvaluator's; kInvalidArgument where an operator between
-  // spansets finds several of them on one side.
+  // Spansets in order of their first spans. Errors: FieldEvaluator's;
+  // kInvalidArgument where an operator between spansets finds several of them
+  // on one side.
   Result<std::vector<RowSet>> Run(const Trace& trace,
                                   const traceql::Pipeline& pipeline);
 
