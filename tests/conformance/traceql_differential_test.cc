@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random queries over random spans, however a store holds them, have the
+// answers of the reference evaluation. KHTRACE_DIFFERENTIAL_SEEDS raises the
+// number of seeds for a long run.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/executor.h"
+#include "model/span_batch_builder.h"
+#include "query/metrics.h"
+#include "query/reference/random_query.h"
+#include "query/reference/reference.h"
+#include "query/search.h"
+#include "store_under_test.h"
+#include "traceql/printer.h"
+
+namespace khtrace::conformance {
+namespace {
+
+using model::SpanBatchPtr;
+using query::MetricsRequest;
+using query::MetricsResult;
+using query::SearchRequest;
+using query::SearchResult;
+using query::reference::ByteSource;
+
+constexpr int kQueriesAStore = 12;
+
+uint64_t SeedCount() {
+  const char* text = std::getenv("KHTRACE_DIFFERENTIAL_SEEDS");
+  return text == nullptr ? 60 : std::strtoull(text, nullptr, 10);
+}
+
+std::vector<uint8_t> RandomBytes(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<uint8_t> bytes(12'000);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  return bytes;
+}
+
+class Differential {
+ public:
+  Differential(const Backend& backend, uint64_t seed, Executor& helpers)
+      : data_(RandomBytes(seed)),
+        bytes_(data_),
+        helpers_(helpers),
+        tested_(backend.make()),
+        traces_(query::reference::RandomStore(bytes_)) {}
+
+  void Run() {
+    Fill();
+    for (int i = 0; i < kQueriesAStore; ++i) {
+      CompareSearch();
+      CompareMetrics();
+    }
+  }
+
+ private:
+  // Traces whole or span by span; flushes and repeats in between.
+  void Fill() {
+    const bool by_span = bytes_.OneIn(2);
+    for (const SpanBatchPtr& trace : traces_) {
+      if (!by_span) {
+        Write(trace);
+        continue;
+      }
+      for (model::RowIndex row = 0; row < trace->row_count(); ++row) {
+        const model::RowRef ref{trace.get(), row};
+        Write(std::make_shared<const model::SpanBatch>(
+            model::Gather(std::span(&ref, 1))));
+      }
+    }
+  }
+  void Write(const SpanBatchPtr& batch) {
+    for (uint32_t times = bytes_.OneIn(8) ? 2 : 1; times > 0; --times) {
+      ASSERT_TRUE(WriteNow(tested_->store(), batch).has_value());
+      if (bytes_.OneIn(4)) tested_->Flush();
+    }
+  }
+
+  void CompareSearch() {
+    const traceql::Query query = query::reference::RandomSearchQuery(bytes_);
+    SearchRequest request = query::reference::RandomSearchRequest(bytes_);
+    request.query = &query;
+    request.helpers = &helpers_;
+    const auto expected = query::reference::Search(traces_, request);
+    const auto actual = query::Search(tested_->store(), {}, request);
+    SCOPED_TRACE(traceql::Print(query));
+    // The execution may look at more traces than it shows, and fail for it.
+    SearchRequest everything;
+    everything.query = &query;
+    everything.limit = traces_.size();
+    const auto all = query::reference::Search(traces_, everything);
+    Compare(expected, actual, all.has_value());
+  }
+
+  void CompareMetrics() {
+    const traceql::Query query = query::reference::RandomMetricsQuery(bytes_);
+    MetricsRequest request = query::reference::RandomMetricsRequest(bytes_);
+    request.query = &query;
+    request.helpers = &helpers_;
+    const auto expected = query::reference::RunMetrics(traces_, request);
+    const auto actual = query::RunMetrics(tested_->store(), {}, request);
+    SCOPED_TRACE(traceql::Print(query));
+    MetricsRequest everything = request;
+    everything.start = {query::reference::kRandomStoreStart.ns -
+                        60'000'000'000};
+    everything.end = {everything.start.ns + 200'000'000'000};
+    const auto all = query::reference::RunMetrics(traces_, everything);
+    Compare(expected, actual, all.has_value());
+  }
+
+  template <typename R>
+  static void Compare(const Result<R>& expected, const Result<R>& actual,
+                      bool must_answer) {
+    if (!actual) {
+      EXPECT_FALSE(must_answer) << actual.error().message;
+      return;
+    }
+    ASSERT_TRUE(expected) << expected.error().message;
+    EXPECT_EQ(query::reference::Difference(*expected, *actual), "");
+  }
+
+  const std::vector<uint8_t> data_;
+  ByteSource bytes_;
+  Executor& helpers_;
+  std::unique_ptr<StoreUnderTest> tested_;
+  const std::vector<SpanBatchPtr> traces_;
+};
+
+class TraceQlDifferential : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(TraceQlDifferential, AgreesWithTheReference) {
+  ThreadPool helpers("query", 2);
+  for (uint64_t seed = 0; seed < SeedCount(); ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Differential(AllBackends()[GetParam()], seed, helpers).Run();
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, TraceQlDifferential,
+                         ::testing::Range(size_t{0}, AllBackends().size()),
+                         [](const ::testing::TestParamInfo<size_t>& backend) {
+                           return AllBackends()[backend.param].name;
+                         });
+
+}  // namespace
+}  // namespace khtrace::conformance
