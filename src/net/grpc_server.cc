@@ -17,6 +17,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "net/byte_budget.h"
 #include "net/grpc_status.h"
@@ -280,6 +281,11 @@ void LogFromGrpc(gpr_log_func_args* args) {
   log::Debug("grpc: {}", args->message);
 }
 
+void LogOnce() {
+  static std::once_flag once;
+  std::call_once(once, [] { gpr_set_log_function(LogFromGrpc); });
+}
+
 }  // namespace
 
 std::string_view GrpcRequest::Metadata(std::string_view name) const {
@@ -295,6 +301,7 @@ class GrpcServer::Impl {
       : host_(options.host),
         service_(std::move(handlers), options.max_bytes_in_flight) {}
 
+  // Without credentials: no port, only adopted connections.
   Status Listen(const GrpcServerOptions& options,
                 const std::shared_ptr<grpc::ServerCredentials>& credentials) {
     grpc::ServerBuilder builder;
@@ -311,12 +318,33 @@ class GrpcServer::Impl {
     quota.Resize(2 * options.max_bytes_in_flight + kQuotaFloorBytes);
     builder.SetResourceQuota(quota);
     AddKeepalive(options, builder);
-    builder.AddListeningPort(HostPort(options.host, options.port), credentials,
-                             &port_);
+    if (credentials == nullptr) {
+      acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+          grpc::ServerBuilder::experimental_type::ExternalConnectionType::
+              FROM_FD,
+          grpc::InsecureServerCredentials());
+    } else {
+      builder.AddListeningPort(HostPort(options.host, options.port),
+                               credentials, &port_);
+    }
     builder.RegisterCallbackGenericService(&service_);
     server_ = builder.BuildAndStart();
+    if (credentials == nullptr) {
+      if (server_ != nullptr) return {};
+      return Error{Code::kInternal, "cannot start a gRPC server"};
+    }
     if (server_ == nullptr || port_ == 0) return WhyNotListening(options);
     return {};
+  }
+
+  void Adopt(int fd, std::string_view read) {
+    KHTRACE_CHECK(acceptor_ != nullptr);
+    const grpc::Slice slice(read.data(), read.size());
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+        connection;
+    connection.fd = fd;
+    connection.read_buffer = grpc::ByteBuffer(&slice, 1);
+    acceptor_->HandleNewConnection(&connection);
   }
 
   void Stop(std::chrono::nanoseconds patience) {
@@ -333,13 +361,25 @@ class GrpcServer::Impl {
   const std::string host_;
   Service service_;
   int port_ = 0;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
 };
 
+Result<std::unique_ptr<GrpcServer>> GrpcServer::StartWithoutPort(
+    const GrpcServerOptions& options, GrpcHandlers handlers) {
+  LogOnce();
+  auto impl = std::make_unique<Impl>(options, std::move(handlers));
+  RETURN_IF_ERROR(impl->Listen(options, nullptr));
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
+}
+
+void GrpcServer::Adopt(int fd, std::string_view read) {
+  impl_->Adopt(fd, read);
+}
+
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const GrpcServerOptions& options, GrpcHandlers handlers) {
-  static std::once_flag log_once;
-  std::call_once(log_once, [] { gpr_set_log_function(LogFromGrpc); });
+  LogOnce();
   ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options.tls));
   auto impl = std::make_unique<Impl>(options, std::move(handlers));
   RETURN_IF_ERROR(impl->Listen(options, credentials));

@@ -67,6 +67,15 @@ class GrpcServer {
   // kInvalidArgument for TLS files that cannot be read.
   static Result<std::unique_ptr<GrpcServer>> Start(
       const GrpcServerOptions& options, GrpcHandlers handlers);
+  // Without a port of its own: it serves what Adopt() brings. `options` gives
+  // limits; host, port and TLS are not looked at.
+  static Result<std::unique_ptr<GrpcServer>> StartWithoutPort(
+      const GrpcServerOptions& options, GrpcHandlers handlers);
+  // Serves a connection that was accepted elsewhere and closes its socket in
+  // the end, at once after Stop(). `read`: what has been read of it already.
+  // Only after StartWithoutPort.
+  void Adopt(int fd, std::string_view read);
+
   // Cuts calls still running, then waits until every GrpcRespond is used or
   // gone.
   ~GrpcServer();

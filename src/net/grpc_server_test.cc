@@ -12,6 +12,9 @@
 #include <string>
 
 #include "net/grpc_status.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "net/io_runtime.h"
 #include "net/net_testing.h"
 
 namespace khtrace::net {
@@ -272,6 +275,46 @@ TEST(GrpcServer, NamesTheTlsFileThatItCannotRead) {
   ASSERT_FALSE(server);
   EXPECT_THAT(server.error().message,
               HasSubstr("tls cert_file /nonexistent/cert.pem"));
+}
+
+TEST(GrpcServer, SharesAPortWithHttp1) {
+  auto grpc = GrpcServer::StartWithoutPort({}, EchoHandlers());
+  ASSERT_TRUE(grpc) << grpc.error().message;
+  IoRuntime io(1);
+  HttpServerOptions options;
+  options.on_http2 = [&](int fd, const std::string& read) {
+    (*grpc)->Adopt(fd, read);
+  };
+  auto http = HttpServer::Start(
+      options,
+      [](const HttpRequest&, const HttpRespond& respond) {
+        respond(TextResponse(200, "HTTP/1"));
+      },
+      io);
+  ASSERT_TRUE(http) << http.error().message;
+  const uint16_t port = (*http)->port();
+  Caller caller(port);
+  const std::string message(300'000, 'm');
+  EXPECT_TRUE(caller.Call(kEcho, message).body == message);
+  EXPECT_EQ(HttpClient({.port = port}).Get("/")->body, "HTTP/1\n");
+  EXPECT_EQ(caller.Call(kEcho, "again").body, "again");
+  // The beginning of both, slowly: known once it differs.
+  SocketForTesting slow(port);
+  slow.Send("P");
+  slow.Send("UT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(slow.ReadUntil("\r\n"), "HTTP/1.1 200 OK\r\n");
+  (*http)->Stop(1s);
+  (*grpc)->Stop(1s);
+}
+
+TEST(GrpcServer, WithoutATakerHttp2IsGarbage) {
+  IoRuntime io(1);
+  auto http = HttpServer::Start(
+      {}, [](const HttpRequest&, const HttpRespond&) {}, io);
+  ASSERT_TRUE(http);
+  SocketForTesting socket((*http)->port());
+  socket.Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  EXPECT_THAT(socket.ReadUntil("\r\n"), ::testing::StartsWith("HTTP/1.1 "));
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ constexpr size_t kWriteBytes = 1u << 20;
 // How long a refused client may go on sending before it is cut. Closing with
 // unread data would reset the connection, and the client lose the answer.
 constexpr std::chrono::seconds kLingerTime{2};
+// What every HTTP/2 connection begins with, and no HTTP/1 one.
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 HttpHeaders ServerHeaders(const HttpServerOptions& options,
                           std::string_view origin) {
@@ -285,6 +287,25 @@ bool HttpConnection::MakeRoomInInput() {
   return input_end_ < input_.size();
 }
 
+bool HttpConnection::IsHttp2() {
+  const auto& take = service_->options.on_http2;
+  const bool possible = take && !stream_->tls() && !input().empty();
+  if (possible && kHttp2Preface.starts_with(input())) {
+    if (input().size() < kHttp2Preface.size()) {
+      ReadInput();
+      return true;
+    }
+  } else if (!possible || !input().starts_with(kHttp2Preface)) {
+    http1_ = true;
+    return false;
+  }
+  std::string read(input());
+  const int fd = stream_->Release();
+  Close();
+  if (fd >= 0) take(fd, std::move(read));
+  return true;
+}
+
 void HttpConnection::ReadInput() {
   if (reading_) return;
   if (!MakeRoomInInput()) {
@@ -309,6 +330,7 @@ void HttpConnection::InputRead(bool ok, size_t bytes) {
         SkipEmptyLines();
         if (!input().empty()) DeadlineIn(service_->options.header_timeout);
       }
+      if (!http1_ && IsHttp2()) return;
       return Advance();
     }
     case State::kChunked:

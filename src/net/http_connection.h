@@ -73,6 +73,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void InputRead(bool ok, size_t bytes);
   bool MakeRoomInInput();
   void SkipEmptyLines();
+  // Whether the connection is, or may still become, HTTP/2's: true when it
+  // was handed over or more must be read to know.
+  bool IsHttp2();
   std::string_view input() const {
     return std::string_view(input_).substr(input_begin_,
                                            input_end_ - input_begin_);
@@ -98,6 +101,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool peer_finished_ = false;
   bool draining_ = false;
   bool refused_ = false;
+  bool http1_ = false;     // known: the first bytes were no HTTP/2
   std::stop_source stop_;  // requested only when the connection is dying
 
   // Bytes read and not yet used: [input_begin_, input_end_) of input_.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "net/cors.h"
@@ -43,6 +44,11 @@ struct HttpServerOptions {
   CorsOptions cors;
   HttpHeaders response_headers;  // added to every answer
   HttpErrorBody error_body;      // unset: text/plain
+
+  // Takes connections that begin as HTTP/2 does with prior knowledge (RFC
+  // 9113, 3.3): the socket, which is the callee's then, and what was read of
+  // it. On an I/O thread. Unset, or over TLS: 400, as for any garbage.
+  std::function<void(int fd, std::string read)> on_http2;
 };
 
 }  // namespace khtrace::net

@@ -92,6 +92,15 @@ class AsioStream : public Stream,
     Lowest().close(ignored);
   }
 
+  int Release() override {
+    if (kTls || closed_) return -1;
+    ErrorCode error;
+    Lowest().non_blocking(true, error);
+    const int fd = error ? -1 : Lowest().release(error);
+    Close();
+    return error ? -1 : fd;
+  }
+
   void OnDeadline(std::function<void()> expired) override {
     on_deadline_ = std::move(expired);
   }

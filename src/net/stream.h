@@ -40,6 +40,9 @@ class Stream {
   // Ends our direction (TCP FIN); reading goes on.
   virtual void ShutdownWrite() = 0;
   virtual void Close() = 0;
+  // Gives the connected socket (non-blocking) to the caller, who closes it;
+  // the stream is as after Close(). -1 for TLS. No operation is pending.
+  virtual int Release() = 0;
 
   // Calls `expired` when the time of the last SetDeadline() has come.
   virtual void OnDeadline(std::function<void()> expired) = 0;
