@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "api/api_context.h"
+#include "base/request_context.h"
+#include "net/http.h"
+#include "query/search.h"
+#include "traceql/ast.h"
+
+// Tempo's GET /api/search: by TraceQL, by the older `tags`, or simply the
+// newest traces.
+
+namespace khtrace::api {
+
+struct TempoSearch {
+  traceql::Query query;
+  UnixNanos start;
+  UnixNanos end;
+  size_t limit = 20;             // traces
+  size_t spans_per_spanset = 3;  // 0: all
+  // Without `q`: the answer tells of traces and not of their spans.
+  bool legacy = false;
+};
+
+// Reads the parameters. kInvalidArgument in Tempo's words.
+Result<TempoSearch> ReadTempoSearch(const net::QueryParams& params,
+                                    UnixNanos now);
+// What `tags`, `minDuration` and `maxDuration` ask for as TraceQL; all three
+// may be empty. kInvalidArgument in Tempo's words.
+Result<std::string> LegacyToTraceQl(std::string_view tags,
+                                    std::string_view min_duration,
+                                    std::string_view max_duration);
+
+// SearchResponse.
+std::string SearchJson(const query::SearchResult& result, bool legacy);
+std::string SearchProtobuf(const query::SearchResult& result, bool legacy);
+
+Result<net::HttpResponse> AnswerTempoSearch(const ApiContext& api,
+                                            const RequestContext& context,
+                                            const net::HttpRequest& request);
+
+}  // namespace khtrace::api
