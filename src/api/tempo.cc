@@ -5,14 +5,24 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "api/params.h"
 #include "api/query_handler.h"
+#include "api/tempo_common.h"
+#include "api/tempo_metrics.h"
+#include "api/tempo_search.h"
+#include "api/tempo_tags.h"
 #include "base/text.h"
 #include "codec/otlp.h"
+#include "model/span_batch_builder.h"
+#include "query/filter_trace.h"
 #include "query/find_traces.h"
 #include "wire/json_writer.h"
 #include "wire/protobuf.h"
@@ -23,13 +33,9 @@ namespace {
 using net::HttpRequest;
 using net::HttpResponse;
 
-constexpr std::string_view kProtobuf = "application/protobuf";
-constexpr std::string_view kNoTraceQl =
-    "search by TraceQL is not available in this version";
-
-std::string Wording(std::string_view name, std::string_view reason) {
-  return fmt::format("invalid {}: {}", name, reason);
-}
+// Of a v2 answer that a filter made smaller.
+constexpr std::string_view kFiltered =
+    "Trace filtered, only a subset of spans matching the filter is returned";
 
 Error Bad(std::string message) {
   return {Code::kInvalidArgument, std::move(message)};
@@ -57,7 +63,7 @@ Result<model::TraceId> ParseTempoTraceId(std::string_view text) {
 
 // A lone start is fine; a lone end says nothing either.
 Result<storage::TimeHint> TimeRange(const net::QueryParams& query) {
-  ParamReader params(query, Wording);
+  ParamReader params(query, TempoWording);
   const auto start = params.UnixTime({"start"}, std::chrono::seconds(1));
   const auto end = params.UnixTime({"end"}, std::chrono::seconds(1));
   RETURN_IF_ERROR(params.status());
@@ -81,16 +87,6 @@ Result<model::SpanBatchPtr> Fetch(const ApiContext& api,
   return query::GetTrace(api.reader, context, id, hint);
 }
 
-bool WantsProtobuf(const HttpRequest& request) {
-  return request.headers.Joined("Accept").find(kProtobuf) != std::string::npos;
-}
-
-HttpResponse ProtobufResponse(std::string body) {
-  return {.status = 200,
-          .content_type = std::string(kProtobuf),
-          .body = std::move(body)};
-}
-
 std::string ResourceSpansJson(const model::SpanBatch& trace) {
   std::string json;
   codec::EncodeOtlpJson(trace, codec::OtlpJsonStyle::kTempo, &json);
@@ -106,7 +102,7 @@ Result<HttpResponse> TraceV1(const ApiContext& api,
   }
   if (!trace) return std::move(trace).error();
   std::string body;
-  if (WantsProtobuf(request)) {
+  if (Accepts(request, kProtobufType)) {
     codec::EncodeOtlpProtobuf(**trace, &body);
     return ProtobufResponse(std::move(body));
   }
@@ -115,39 +111,86 @@ Result<HttpResponse> TraceV1(const ApiContext& api,
 }
 
 // TraceByIDResponse: trace = 1, metrics = 2, both messages, both present even
-// when empty: Grafana reads through them without a look.
-std::string TraceByIdProtobuf(const model::SpanBatch* trace) {
+// when empty: Grafana reads through them without a look. status = 3 (1:
+// PARTIAL), message = 4.
+std::string TraceByIdProtobuf(const model::SpanBatch* trace, bool filtered) {
   std::string resource_spans;
   if (trace != nullptr) codec::EncodeOtlpProtobuf(*trace, &resource_spans);
   std::string body;
   wire::ProtoWriter writer(body);
   writer.Bytes(1, resource_spans);
   writer.Bytes(2, "");
+  if (filtered) {
+    writer.Varint(3, 1);
+    writer.Bytes(4, kFiltered);
+  }
   return body;
 }
 
-std::string TraceByIdJson(const model::SpanBatch* trace) {
-  if (trace == nullptr) return R"({"trace":{},"metrics":{}})";
-  return fmt::format(R"({{"trace":{{"resourceSpans":{}}},"metrics":{{}}}})",
-                     ResourceSpansJson(*trace));
+std::string TraceByIdJson(const model::SpanBatch* trace, bool filtered) {
+  std::string content;
+  if (trace != nullptr) {
+    content = fmt::format(R"("resourceSpans":{})", ResourceSpansJson(*trace));
+  }
+  std::string status;
+  if (filtered) {
+    status = fmt::format(R"(,"status":"PARTIAL","message":"{}")", kFiltered);
+  }
+  return fmt::format(R"({{"trace":{{{}}},"metrics":{{}}{}}})", content, status);
+}
+
+// The condition in `q`, which is one filter and nothing else.
+Result<traceql::FieldExpr> ReadTraceFilter(std::string_view q) {
+  ASSIGN_OR_RETURN(traceql::Query query, ParseTempoQuery(q));
+  auto* pipeline = std::get_if<traceql::Pipeline>(&query.root);
+  traceql::SpansetExpr* spanset =
+      pipeline != nullptr && pipeline->stages.size() == 1
+          ? std::get_if<traceql::SpansetExpr>(&pipeline->stages[0])
+          : nullptr;
+  auto* filter = spanset == nullptr
+                     ? nullptr
+                     : std::get_if<traceql::SpansetFilter>(&spanset->node);
+  if (filter == nullptr) {
+    return Bad(
+        "invalid TraceQL filter: only a single TraceQL filter is supported: "
+        "got a structural or aggregate query");
+  }
+  return std::move(filter->condition);
+}
+
+// What `condition` leaves of the trace; nullptr: nothing.
+Result<model::SpanBatchPtr> Filtered(const model::SpanBatchPtr& trace,
+                                     const traceql::FieldExpr& condition) {
+  ASSIGN_OR_RETURN(const std::vector<model::RowIndex> rows,
+                   query::FilterTrace(trace, condition));
+  if (rows.empty()) return model::SpanBatchPtr();
+  return std::make_shared<const model::SpanBatch>(model::Compact(*trace, rows));
 }
 
 // An unknown trace is 200 and empty here.
 Result<HttpResponse> TraceV2(const ApiContext& api,
                              const RequestContext& context,
                              const HttpRequest& request) {
-  if (ParamReader(request.query, Wording).Text({"q"})) {
-    return Error{Code::kUnimplemented, std::string(kNoTraceQl)};
+  const auto q = ParamReader(request.query, TempoWording).Text({"q"});
+  std::optional<traceql::FieldExpr> filter;
+  if (q) {
+    ASSIGN_OR_RETURN(filter, ReadTraceFilter(*q));
   }
-  auto trace = Fetch(api, context, request);
-  if (!trace && trace.error().code != Code::kNotFound) {
-    return std::move(trace).error();
+  model::SpanBatchPtr trace;
+  auto fetched = Fetch(api, context, request);
+  if (fetched) {
+    trace = *std::move(fetched);
+  } else if (fetched.error().code != Code::kNotFound) {
+    return std::move(fetched).error();
   }
-  const model::SpanBatch* batch = trace ? trace->get() : nullptr;
-  if (WantsProtobuf(request)) {
-    return ProtobufResponse(TraceByIdProtobuf(batch));
+  const bool filtered = filter && trace != nullptr;
+  if (filtered) {
+    ASSIGN_OR_RETURN(trace, Filtered(trace, *filter));
   }
-  return net::JsonResponse(200, TraceByIdJson(batch));
+  if (Accepts(request, kProtobufType)) {
+    return ProtobufResponse(TraceByIdProtobuf(trace.get(), filtered));
+  }
+  return net::JsonResponse(200, TraceByIdJson(trace.get(), filtered));
 }
 
 std::string BuildInfoJson(const BuildInfo& build) {
@@ -194,15 +237,15 @@ void RegisterTempo(net::HttpRouter& router, const ApiContext& api,
              });
   router.Add("GET", "/api/traces/{id}", query(TraceV1));
   router.Add("GET", "/api/v2/traces/{id}", query(TraceV2));
-  for (const char* path :
-       {"/api/search", "/api/search/{rest...}", "/api/v2/search/{rest...}",
-        "/api/metrics/query", "/api/metrics/query_range"}) {
-    for (const char* method : {"GET", "POST"}) {
-      router.Add(method, path, [](HttpRequest, net::HttpRespond respond) {
-        respond(net::TextResponse(501, kNoTraceQl));
-      });
-    }
+  for (const char* method : {"GET", "POST"}) {
+    router.Add(method, "/api/search", query(AnswerTempoSearch));
+    router.Add(method, "/api/metrics/query", query(AnswerQueryInstant));
+    router.Add(method, "/api/metrics/query_range", query(AnswerQueryRange));
   }
+  router.Add("GET", "/api/search/tags", query(AnswerTagNames));
+  router.Add("GET", "/api/v2/search/tags", query(AnswerTagScopes));
+  router.Add("GET", "/api/search/tag/{rest...}", query(AnswerTagValues));
+  router.Add("GET", "/api/v2/search/tag/{rest...}", query(AnswerTagValuesV2));
 }
 
 }  // namespace khtrace::api

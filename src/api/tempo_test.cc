@@ -112,16 +112,26 @@ TEST_F(Tempo, TellsWhatIsWrongWithTheRequest) {
   ExpectText("/api/v2/traces/7b", 401, "no org id");
 }
 
-TEST_F(Tempo, SaysThatSearchNeedsTraceQl) {
-  for (const char* target :
-       {"/api/search", "/api/search/tags", "/api/v2/search/tags",
-        "/api/search/tag/service.name/values",
-        "/api/v2/search/tag/resource.service.name/values",
-        "/api/metrics/query_range?q=x", "/api/metrics/query",
-        "/api/v2/traces/7b?q=%7B%7D"}) {
-    ExpectText(target, 501,
-               "search by TraceQL is not available in this version");
-  }
+TEST_F(Tempo, FiltersTheSpansOfATrace) {
+  Store({{.id = 1}, {.id = 2, .parent = 1, .name = "SELECT"}});
+  const std::string target = fmt::format("/api/v2/traces/{}?q=", kTraceHex);
+  const std::string one = Get(target + "%7Bname%3D%22SELECT%22%7D").body;
+  EXPECT_THAT(one, HasSubstr(R"("name":"SELECT")"));
+  EXPECT_THAT(one, testing::Not(HasSubstr(R"("name":"GET /")")));
+  EXPECT_THAT(one,
+              HasSubstr(R"("status":"PARTIAL","message":"Trace filtered)"));
+  EXPECT_THAT(Get(target + "%7Bname%3D%22no%22%7D").body,
+              StartsWith(R"({"trace":{},"metrics":{},"status":"PARTIAL")"));
+  EXPECT_EQ(Get("/api/v2/traces/7b?q=%7B%7D").body,
+            R"({"trace":{},"metrics":{}})");
+  EXPECT_THAT(Get(target + "%7B%7D", protobuf_).body,
+              HasSubstr("\x18\x01\x22"));
+  ExpectText(target + "%7B%7D%7Ccount()%3E1", 400,
+             "invalid TraceQL filter: only a single TraceQL filter is "
+             "supported: got a structural or aggregate query");
+  ExpectText(target + "%7B%7D%3E%7B%7D", 400,
+             "invalid TraceQL filter: only a single TraceQL filter is "
+             "supported: got a structural or aggregate query");
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/filter_trace.h"
+
+#include <memory>
+#include <utility>
+
+#include "query/expression.h"
+#include "query/frame_eval.h"
+#include "storage/batch_frame.h"
+
+namespace khtrace::query {
+
+Result<std::vector<model::RowIndex>> FilterTrace(
+    const model::SpanBatchPtr& trace, const traceql::FieldExpr& condition) {
+  ColumnSet columns;
+  ASSIGN_OR_RETURN(const Expr truth, MakeCondition(condition, &columns));
+  auto request = std::make_shared<storage::FrameRequest>();
+  request->columns = columns.keys();
+  std::vector<model::RowRef> rows;
+  for (model::RowIndex row = 0; row < trace->row_count(); ++row) {
+    rows.push_back({trace.get(), row});
+  }
+  const auto frame =
+      storage::MakeBatchFrame(std::move(request), std::move(rows), {trace});
+  PredicateTables tables;
+  FrameEval eval(*frame, tables);
+  Mask mask(trace->row_count(), 1);
+  RETURN_IF_ERROR(eval.Filter(truth, &mask));
+  std::vector<model::RowIndex> held;
+  for (model::RowIndex row = 0; row < mask.size(); ++row) {
+    if (mask[row] != 0) held.push_back(row);
+  }
+  return held;
+}
+
+}  // namespace khtrace::query

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "model/span_batch.h"
+#include "traceql/ast.h"
+
+namespace khtrace::query {
+
+// The rows of a whole trace, as TraceReader::GetTrace gives it, for which a
+// checked condition holds, in order. kInvalidArgument: an integer is divided by
+// zero. kUnimplemented: names what cannot be evaluated.
+Result<std::vector<model::RowIndex>> FilterTrace(
+    const model::SpanBatchPtr& trace, const traceql::FieldExpr& condition);
+
+}  // namespace khtrace::query
