@@ -15,6 +15,7 @@
 #include "api/jaeger_v3.h"
 #include "api/metrics.h"
 #include "api/tempo.h"
+#include "api/tempo_grpc.h"
 #include "api/ui_landing.h"
 #include "app/process_metrics.h"
 #include "app/store_metrics.h"
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "ingest/otlp_receiver.h"
 #include "net/auth.h"
+#include "net/grpc_server.h"
 #include "net/http_router.h"
 #include "net/http_server.h"
 #include "net/io_runtime.h"
@@ -56,6 +58,8 @@ bool IsProbe(const net::HttpRequest& request) {
 struct Door {
   std::string name;
   std::optional<net::HttpRouter> router;
+  // Beside HTTP/1 on the same port, where there is something to ask.
+  std::unique_ptr<net::GrpcServer> grpc;
   std::unique_ptr<net::HttpServer> server;
 };
 
@@ -115,6 +119,7 @@ class ServerImpl : public Server {
     if (receiver_) receiver_->Stop(left());
     for (auto door = doors_.rbegin(); door != doors_.rend(); ++door) {
       door->server->Stop(left());
+      if (door->grpc) door->grpc->Stop(left());
     }
     // Cut off by its patience or not: whatever still runs ends before what it
     // uses goes.
@@ -181,11 +186,13 @@ class ServerImpl : public Server {
           api::RegisterTracingHealth(router, health_, ThisBuild());
           api::RegisterUiLanding(router, *api_, LandingEndpoints());
         }));
-    RETURN_IF_ERROR(
-        OpenDoor("tempo", config_.tempo, true, [this](net::HttpRouter& router) {
+    RETURN_IF_ERROR(OpenDoor(
+        "tempo", config_.tempo, true,
+        [this](net::HttpRouter& router) {
           api::RegisterTempo(router, *api_, health_);
           api::RegisterMetrics(router, registry_, cpu_);
-        }));
+        },
+        /*with_grpc=*/true));
     RETURN_IF_ERROR(OpenDoor("dashboards", config_.dashboards, true,
                              [this](net::HttpRouter& router) {
                                api::RegisterGrafanaHealth(router, health_,
@@ -207,28 +214,38 @@ class ServerImpl : public Server {
     return {};
   }
 
+  // The routes behind the tokens, if there are any. Borrows the router.
+  net::HttpHandler Guard(const net::HttpRouter& router, bool guarded) const {
+    const net::BearerAuth* auth = guarded && auth_ ? &*auth_ : nullptr;
+    return [&router, auth](net::HttpRequest request, net::HttpRespond respond) {
+      if (auth != nullptr && !IsProbe(request)) {
+        if (Status allowed = auth->CheckBearer(request); !allowed) {
+          net::HttpResponse refusal =
+              net::TextResponse(401, allowed.error().message);
+          refusal.headers.Set("WWW-Authenticate", "Bearer");
+          return respond(std::move(refusal));
+        }
+      }
+      router.Handle(std::move(request), std::move(respond));
+    };
+  }
+
   template <typename Register>
-  Status OpenDoor(std::string name, const config::ApiDoor& options,
-                  bool guarded, const Register& add_routes) {
+  Status OpenDoor(std::string name, config::ApiDoor options, bool guarded,
+                  const Register& add_routes, bool with_grpc = false) {
     Door& door = doors_.emplace_back();
     door.name = std::move(name);
     add_routes(door.router.emplace());
-    const net::BearerAuth* auth = guarded && auth_ ? &*auth_ : nullptr;
-    Result<std::unique_ptr<net::HttpServer>> server = net::HttpServer::Start(
-        options,
-        [&router = *door.router, auth](net::HttpRequest request,
-                                       net::HttpRespond respond) {
-          if (auth != nullptr && !IsProbe(request)) {
-            if (Status allowed = auth->CheckBearer(request); !allowed) {
-              net::HttpResponse refusal =
-                  net::TextResponse(401, allowed.error().message);
-              refusal.headers.Set("WWW-Authenticate", "Bearer");
-              return respond(std::move(refusal));
-            }
-          }
-          router.Handle(std::move(request), std::move(respond));
-        },
-        io_);
+    const net::HttpHandler handler = Guard(*door.router, guarded);
+    if (with_grpc) {
+      ASSIGN_OR_RETURN(door.grpc, net::GrpcServer::StartWithoutPort(
+                                      {}, api::TempoGrpcHandlers(handler)));
+      options.on_http2 = [&grpc = *door.grpc](int fd, const std::string& read) {
+        grpc.Adopt(fd, read);
+      };
+    }
+    Result<std::unique_ptr<net::HttpServer>> server =
+        net::HttpServer::Start(std::move(options), handler, io_);
     if (!server) {
       doors_.pop_back();
       return std::move(server).error();
