@@ -112,6 +112,67 @@ TEST_F(Tempo, TellsWhatIsWrongWithTheRequest) {
   ExpectText("/api/v2/traces/7b", 401, "no org id");
 }
 
+TEST_F(Tempo, SearchesTheStore) {
+  Store({{.service = "shop", .id = 1},
+         {.service = "db",
+          .id = 2,
+          .parent = 1,
+          .name = "SELECT",
+          .status = model::StatusCode::kError,
+          .attributes = {{"rows", model::AttrValue::Int(3)}}}});
+  const std::string found =
+      Get("/api/search?q=%7B.rows%3E2%26%26status%3Derror%7D").body;
+  EXPECT_THAT(found, StartsWith(fmt::format(
+                         R"({{"traces":[{{"traceID":"{}",)"
+                         R"("rootServiceName":"shop","rootTraceName":"GET /",)",
+                         kTraceHex)));
+  EXPECT_THAT(found, HasSubstr(R"({"key":"rows","value":{"intValue":"3"}})"));
+  EXPECT_THAT(found, HasSubstr(R"("serviceStats":{"db":{"spanCount":1,)"
+                               R"("errorCount":1},"shop":{"spanCount":1}})"));
+  EXPECT_THAT(Get("/api/search?tags=rows%3D3").body, HasSubstr(kTraceHex));
+  EXPECT_THAT(Get("/api/search?q=%7B.rows%3E3%7D").body,
+              StartsWith(R"({"traces":[],)"));
+  EXPECT_EQ(Get("/api/search?q=%7B1%2F0%3D1%7D").status, 400);
+}
+
+TEST_F(Tempo, TellsTagsAndTheirValues) {
+  Store({{.service = "shop", .attributes = {{"a/b", model::AttrValue::Int(7)}}},
+         {.service = "web", .id = 2}});
+  EXPECT_EQ(Get("/api/v2/search/tags?scope=span").body,
+            R"({"scopes":[{"name":"span","tags":["a/b"]}],"metrics":{}})");
+  for (const char* name : {"span.a/b", "span.a%2Fb"}) {
+    EXPECT_THAT(Get(fmt::format("/api/v2/search/tag/{}/values", name)).body,
+                StartsWith(R"({"tagValues":[{"type":"int","value":"7"}],)"));
+  }
+  EXPECT_THAT(
+      Get("/api/search/tag/service.name/values?q=%7B.a%2Fb%3D7%26%26%7D").body,
+      StartsWith(R"({"tagValues":["shop"],)"));
+  ExpectText("/api/v2/search/tags?scope=bogus", 400, "invalid scope: bogus");
+  EXPECT_EQ(Get("/api/v2/search/tag/span.a").status, 404);
+  EXPECT_THAT(Get("/api/v2/search/tag/service.name/values").body,
+              StartsWith("please provide a valid tagName: failed to parse "
+                         "identifier service.name: "));
+}
+
+TEST_F(Tempo, CountsSpansOverTime) {
+  Store({{.start = kTestEpoch + 1 * kSecond},
+         {.id = 2, .start = kTestEpoch + 21 * kSecond}});
+  const std::string range =
+      "q=%7B%7D%7Ccount_over_time()&start=1767225600&end=1767225640";
+  EXPECT_THAT(Get("/api/metrics/query_range?exemplars=0&step=20&" + range).body,
+              StartsWith(R"({"series":[{"labels":[{"key":"__name__","value":)"
+                         R"({"stringValue":"count_over_time"}}],"samples":[)"
+                         R"({"timestampMs":"1767225600000"},)"
+                         R"({"timestampMs":"1767225620000","value":1},)"
+                         R"({"timestampMs":"1767225640000","value":1}]}],)"));
+  EXPECT_THAT(
+      Get("/api/metrics/query?" + range).body,
+      StartsWith(R"({"series":[{"labels":[{"key":"__name__","value":)"
+                 R"({"stringValue":"count_over_time"}}],"value":2}],)"));
+  EXPECT_THAT(Get("/api/metrics/query_range?step=1ns&" + range).body,
+              StartsWith("step of 1ns is too small"));
+}
+
 TEST_F(Tempo, FiltersTheSpansOfATrace) {
   Store({{.id = 1}, {.id = 2, .parent = 1, .name = "SELECT"}});
   const std::string target = fmt::format("/api/v2/traces/{}?q=", kTraceHex);
