@@ -8,8 +8,10 @@
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/query_moment.h"
 #include "app/query_table.h"
 #include "app/terminal.h"
+#include "app/traceql_query.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "wire/json_writer.h"
@@ -31,43 +33,11 @@ struct QueryFlags {
   bool error = false;
   int limit = 20;
   bool json = false;
+  bool csv = false;
+  bool table = false;
   ClientFlags client;
   std::string color = "auto";
 };
-
-std::string PercentEncode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                       c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}",
-                     static_cast<uint8_t>(c));
-    }
-  }
-  return out;
-}
-
-Error BadFlag(std::string_view flag, std::string_view value,
-              std::string_view why) {
-  return {Code::kInvalidArgument, fmt::format("{} '{}': {}", flag, value, why)};
-}
-
-// A time as "15m" (ago) or RFC 3339.
-Result<UnixNanos> ParseMoment(std::string_view flag, std::string_view text,
-                              UnixNanos now) {
-  if (const auto ago = ParseGoDuration(text)) {
-    if (ago->count() < 0) return BadFlag(flag, text, "must not be negative");
-    return now.Minus(*ago);
-  }
-  if (const auto time = ParseRfc3339(text)) return *time;
-  return BadFlag(flag, text,
-                 "expected a duration such as 15m or 1h30m, or a time such as "
-                 "2026-01-31T08:00:00Z");
-}
 
 Status CheckDuration(std::string_view flag, const std::string& text) {
   if (text.empty()) return {};
@@ -102,15 +72,8 @@ Result<std::string> TagsJson(const QueryFlags& flags) {
 Result<std::string> SearchTarget(const QueryFlags& flags, UnixNanos now) {
   RETURN_IF_ERROR(CheckDuration("--min-duration", flags.min_duration));
   RETURN_IF_ERROR(CheckDuration("--max-duration", flags.max_duration));
-  ASSIGN_OR_RETURN(const UnixNanos start,
-                   ParseMoment("--since", flags.since, now));
-  UnixNanos end = now;
-  if (!flags.until.empty()) {
-    ASSIGN_OR_RETURN(end, ParseMoment("--until", flags.until, now));
-  }
-  if (end < start) {
-    return BadFlag("--until", flags.until, "lies before --since");
-  }
+  ASSIGN_OR_RETURN(const QueryRange range,
+                   ParseRange(flags.since, flags.until, now));
   ASSIGN_OR_RETURN(const std::string tags, TagsJson(flags));
   std::string target = "/api/v3/trace-summaries";
   char separator = '?';
@@ -121,8 +84,8 @@ Result<std::string> SearchTarget(const QueryFlags& flags, UnixNanos now) {
     target.append("query.").append(name).append("=").append(
         PercentEncode(value));
   };
-  add("startTimeMin", FormatRfc3339(start));
-  add("startTimeMax", FormatRfc3339(end));
+  add("startTimeMin", FormatRfc3339(range.start));
+  add("startTimeMax", FormatRfc3339(range.end));
   add("serviceName", flags.service);
   add("operationName", flags.operation);
   add("durationMin", flags.min_duration);
@@ -132,14 +95,35 @@ Result<std::string> SearchTarget(const QueryFlags& flags, UnixNanos now) {
   return target;
 }
 
+Result<TraceQlFlags> ToTraceQl(const QueryFlags& flags) {
+  const bool conditions = !flags.service.empty() || !flags.operation.empty() ||
+                          !flags.tags.empty() || !flags.min_duration.empty() ||
+                          !flags.max_duration.empty() || flags.error;
+  if (conditions) {
+    return Error{Code::kInvalidArgument,
+                 "a TraceQL query and conditions as flags do not mix: write "
+                 "them into the query, as in { resource.service.name = "
+                 "\"checkout\" && status = error && duration > 250ms }"};
+  }
+  TraceQlFlags traceql;
+  traceql.query = flags.traceql;
+  traceql.since = flags.since;
+  traceql.until = flags.until;
+  traceql.limit = flags.limit;
+  if (flags.json) traceql.format = TraceQlFlags::Format::kJson;
+  if (flags.csv) traceql.format = TraceQlFlags::Format::kCsv;
+  traceql.client = flags.client;
+  traceql.color = flags.color;
+  return traceql;
+}
+
 Status RunQuery(const QueryFlags& flags) {
   if (!flags.traceql.empty()) {
-    return Error{Code::kInvalidArgument,
-                 fmt::format("cannot run '{}': TraceQL comes with a later "
-                             "version; until then search with --service, "
-                             "--operation, --tag, --min-duration, "
-                             "--max-duration, --error, --since and --until",
-                             flags.traceql)};
+    ASSIGN_OR_RETURN(const TraceQlFlags traceql, ToTraceQl(flags));
+    return RunTraceQl(traceql);
+  }
+  if (flags.csv) {
+    return Error{Code::kInvalidArgument, "--csv: only with a TraceQL query"};
   }
   ASSIGN_OR_RETURN(const std::string target,
                    SearchTarget(flags, Clock::System().Now()));
@@ -175,7 +159,8 @@ Status RunQuery(const QueryFlags& flags) {
 
 void AddFlags(CLI::App& command, QueryFlags& flags) {
   command.add_option("traceql", flags.traceql,
-                     "A TraceQL query (comes with a later version)");
+                     "A TraceQL query, of traces or of metrics; asks the "
+                     "Tempo API (port 3200)");
   command.add_option("--service", flags.service, "Service that took part");
   command.add_option("--operation", flags.operation, "Span name");
   command
@@ -194,11 +179,23 @@ void AddFlags(CLI::App& command, QueryFlags& flags) {
       ->capture_default_str();
   command.add_option("--until", flags.until,
                      "Up to when, in the same forms (default: now)");
-  command.add_option("--limit", flags.limit, "Traces to list at most")
+  command
+      .add_option("--limit", flags.limit,
+                  "Traces to list at most, or series to draw")
       ->check(CLI::Range(1, kMaxLimit))
       ->capture_default_str();
-  command.add_flag("--json", flags.json, "Print the server's JSON answer");
-  AddClientFlags(command, "Jaeger API", kJaegerPort, &flags.client);
+  auto* json =
+      command.add_flag("--json", flags.json, "Print the server's JSON answer");
+  auto* csv = command.add_flag("--csv", flags.csv,
+                               "Print a line for each span or sample");
+  command
+      .add_flag("--table", flags.table,
+                "Print a table or a chart: what is printed without a format")
+      ->excludes(json)
+      ->excludes(csv);
+  csv->excludes(json);
+  AddClientFlags(command, "Jaeger API (TraceQL: the Tempo API, port 3200)",
+                 kJaegerPort, &flags.client);
   command.add_option("--color", flags.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
 }
@@ -208,11 +205,15 @@ void AddFlags(CLI::App& command, QueryFlags& flags) {
 void AddQueryCommand(CLI::App& root, int* exit_code) {
   auto flags = std::make_shared<QueryFlags>();
   CLI::App* command = root.add_subcommand(
-      "query", "List traces in which one span meets every condition");
+      "query", "Ask in TraceQL, or list traces by conditions on a span");
   AddFlags(*command, *flags);
   command->footer(
       "Examples:\n"
       "  khtrace query --since 15m\n"
+      "  khtrace query '{ resource.service.name = \"checkout\" && status = "
+      "error }'\n"
+      "  khtrace query '{ } | rate() by (resource.service.name)' --since 6h\n"
+      "  khtrace query '{ } | quantile_over_time(duration, .99)' --csv\n"
       "  khtrace query --service checkout --error\n"
       "  khtrace query --operation memory.search --min-duration 100ms\n"
       "  khtrace query --tag http.response.status_code=500 --limit 100");

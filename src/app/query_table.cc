@@ -5,8 +5,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "app/json_fields.h"
 #include "app/text_format.h"
 
 namespace khtrace::app {
@@ -18,20 +18,6 @@ constexpr size_t kStartWidth = 23;
 constexpr size_t kDurationWidth = 9;
 constexpr size_t kCountWidth = 6;
 constexpr size_t kIdWidth = 32;
-
-std::string_view TextOf(const element& object, const char* key) {
-  std::string_view text;
-  if (object[key].get(text) != simdjson::SUCCESS) return {};
-  return text;
-}
-
-uint64_t NumberOf(const element& object, const char* key) {
-  uint64_t number = 0;
-  if (object[key].get(number) == simdjson::SUCCESS) return number;
-  const std::string_view text = TextOf(object, key);
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 Error NotSummaries(std::string_view why) {
   return {Code::kDataLoss,
