@@ -115,6 +115,13 @@ void AddWarning(std::string_view text, net::HttpResponse* response) {
   response->headers.Add("Warning", fmt::format("199 khtrace \"{}\"", text));
 }
 
+void WarnOfLosses(const query::QueryStats& stats, net::HttpResponse* response) {
+  if (stats.units_lost == 0) return;
+  AddWarning(fmt::format("{} of {} units of the store are damaged and left out",
+                         stats.units_lost, stats.units),
+             response);
+}
+
 std::string TempoWording(std::string_view name, std::string_view reason) {
   return fmt::format("invalid {}: {}", name, reason);
 }

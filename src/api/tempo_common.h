@@ -26,6 +26,8 @@ bool Accepts(const net::HttpRequest& request, std::string_view type);
 net::HttpResponse ProtobufResponse(std::string body);
 // Warns in a header where the body has no place for it.
 void AddWarning(std::string_view text, net::HttpResponse* response);
+// Warns when something stored could not be read.
+void WarnOfLosses(const query::QueryStats& stats, net::HttpResponse* response);
 
 // ParamReader::Wording of Tempo: "invalid limit: …".
 std::string TempoWording(std::string_view name, std::string_view reason);

@@ -182,9 +182,12 @@ Result<net::HttpResponse> AnswerQueryRange(const ApiContext& api,
                    ReadTempoMetrics(request.query, api.clock.Now()));
   ASSIGN_OR_RETURN(const query::MetricsResult result,
                    Run(api, context, metrics));
-  return Accepts(request, kProtobufType)
-             ? ProtobufResponse(QueryRangeProtobuf(result))
-             : net::JsonResponse(200, QueryRangeJson(result));
+  net::HttpResponse response =
+      Accepts(request, kProtobufType)
+          ? ProtobufResponse(QueryRangeProtobuf(result))
+          : net::JsonResponse(200, QueryRangeJson(result));
+  WarnOfLosses(result.stats, &response);
+  return response;
 }
 
 Result<net::HttpResponse> AnswerQueryInstant(const ApiContext& api,
@@ -202,6 +205,7 @@ Result<net::HttpResponse> AnswerQueryInstant(const ApiContext& api,
           : net::JsonResponse(200, QueryInstantJson(result));
   // The message has no field for it that Grafana's decoder knows.
   if (result.partial) AddWarning(result.message, &response);
+  WarnOfLosses(result.stats, &response);
   return response;
 }
 

@@ -155,6 +155,7 @@ Result<net::HttpResponse> AnswerTempoSearch(const ApiContext& api,
   if (result.truncated) {
     AddWarning("the answer was too large: not every trace is in it", &response);
   }
+  WarnOfLosses(result.stats, &response);
   return response;
 }
 

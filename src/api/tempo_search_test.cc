@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "api/logfmt.h"
+#include "api/tempo_common.h"
 #include "api/testing.h"
 #include "traceql/printer.h"
 
@@ -222,6 +223,19 @@ TEST(TempoSearchAnswer, ProtobufHasTheSame) {
   ASSERT_TRUE(answer.Next());
   EXPECT_EQ(answer.field(), 2u);
   EXPECT_EQ(SearchProtobuf({}, false), std::string("\x12\x00", 2));
+}
+
+TEST(TempoSearchAnswer, LossesAreWarnedOf) {
+  query::QueryStats stats;
+  net::HttpResponse response;
+  WarnOfLosses(stats, &response);
+  EXPECT_FALSE(response.headers.Has("Warning"));
+  stats.units = 7;
+  stats.units_lost = 2;
+  WarnOfLosses(stats, &response);
+  EXPECT_EQ(response.headers.Get("Warning"),
+            "199 khtrace \"2 of 7 units of the store are damaged and left "
+            "out\"");
 }
 
 }  // namespace
