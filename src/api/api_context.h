@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "query/metrics_cache.h"
 #include "storage/trace_store.h"
 
 namespace khtrace::api {
@@ -47,6 +48,8 @@ struct ApiContext {
   ApiOptions options{};
   // Queries running or waiting, counted by QueryHandler.
   mutable std::atomic<size_t> pending{0};
+  // Of metrics queries.
+  mutable query::MetricsCache metrics_cache{};
 };
 
 }  // namespace khtrace::api

@@ -70,14 +70,11 @@ class Fold : public MetricsFold {
 
   Status Add(FrameEval& eval, const Mask& rows) override;
   Status Merge(const MetricsFold& other) override;
-  void Seal() override {
-    group_of_ = {};
-    dictionary_ = nullptr;
-    group_of_code_ = {};
-  }
+  void Seal() override;
   size_t MemoryBytes() const override {
     size_t bytes = (counts_.size() + numbers_.size()) * sizeof(double) +
-                   keys_.size() * 96 + sightings_.size() * sizeof(Sighting);
+                   sealed_.size() * sizeof(SealedCell) + keys_.size() * 96 +
+                   sightings_.size() * sizeof(Sighting);
     for (const ValueNumbers& label : labels_) bytes += label.MemoryBytes();
     return bytes;
   }
@@ -103,6 +100,14 @@ class Fold : public MetricsFold {
     int64_t timestamp_ms = 0;
   };
 
+  // A cell that is not empty.
+  struct SealedCell {
+    uint32_t group;
+    uint32_t cell;  // of the group
+    double count;
+    double number;
+  };
+
   bool counts_only() const {
     return op_ == MetricsOp::kRate || op_ == MetricsOp::kCountOverTime;
   }
@@ -113,6 +118,8 @@ class Fold : public MetricsFold {
   size_t CellsOfGroup() const {
     return axis_.intervals * (buckets() ? kBuckets : 1);
   }
+  template <typename Visit>  // void(const SealedCell&)
+  void ForEachCell(const Visit& visit) const;
   Result<uint32_t> AddGroup(const GroupKey& key);
   Status FindGroups(FrameEval& eval, const Mask& rows);
   Status GroupByCodes(const FrameColumn& column, const Mask& rows);
@@ -145,7 +152,8 @@ class Fold : public MetricsFold {
   uint32_t group_ = kNoGroup;       // the only one, without by()
   // By group and interval (and bucket).
   std::vector<double> counts_;
-  std::vector<double> numbers_;  // sum, minimum or maximum
+  std::vector<double> numbers_;     // sum, minimum or maximum
+  std::vector<SealedCell> sealed_;  // instead of both, after Seal
   std::vector<Sighting> sightings_;
   // What GroupByCodes found out about the dictionary seen last.
   std::shared_ptr<const storage::FrameDictionary> dictionary_;
@@ -344,6 +352,30 @@ void Fold::Keep(Sighting sighting) {
   sightings_.push_back(std::move(sighting));
 }
 
+template <typename Visit>
+void Fold::ForEachCell(const Visit& visit) const {
+  for (const SealedCell& cell : sealed_) visit(cell);
+  const size_t width = CellsOfGroup();
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    if (counts_[i] == 0) continue;
+    visit(SealedCell{static_cast<uint32_t>(i / width),
+                     static_cast<uint32_t>(i % width), counts_[i],
+                     numbers_.empty() ? 0 : numbers_[i]});
+  }
+}
+
+// Most cells of a unit's fold are empty: its spans lie close together in time.
+void Fold::Seal() {
+  std::vector<SealedCell> cells;
+  ForEachCell([&](const SealedCell& cell) { cells.push_back(cell); });
+  sealed_ = std::move(cells);
+  counts_ = {};
+  numbers_ = {};
+  group_of_ = {};
+  dictionary_ = nullptr;
+  group_of_code_ = {};
+}
+
 Status Fold::Merge(const MetricsFold& base) {
   const auto& other = static_cast<const Fold&>(base);
   std::vector<uint32_t> groups;
@@ -355,20 +387,14 @@ Status Fold::Merge(const MetricsFold& base) {
     ASSIGN_OR_RETURN(const uint32_t group, AddGroup(own));
     groups.push_back(group);
   }
-  const size_t width = CellsOfGroup();
-  for (uint32_t g = 0; g < groups.size(); ++g) {
-    for (size_t i = 0; i < width; ++i) {
-      const size_t from = g * width + i;
-      const size_t to = groups[g] * width + i;
-      const double count = other.counts_[from];
-      if (count == 0) continue;
-      if (!numbers_.empty()) {
-        AddNumber(to, other.numbers_[from]);
-        counts_[to] -= 1;
-      }
-      counts_[to] += count;
+  other.ForEachCell([&](const SealedCell& cell) {
+    const size_t to = groups[cell.group] * CellsOfGroup() + cell.cell;
+    if (!numbers_.empty()) {
+      AddNumber(to, cell.number);
+      counts_[to] -= 1;
     }
-  }
+    counts_[to] += cell.count;
+  });
   for (const Sighting& sighting : other.sightings_) {
     Sighting own = sighting;
     own.group = groups[sighting.group];

@@ -99,7 +99,7 @@ class TenantScan : public FrameScan {
 
 Status TenantScan::FindSplit(const RequestContext& context,
                              QueryLosses* losses) {
-  if (view_.parts->empty()) return {};
+  if (view_.parts->empty() || view_.splits == nullptr) return {};
   ASSIGN_OR_RETURN(const auto in_parts,
                    view_.splits->InParts(context, view_.parts, losses));
   ASSIGN_OR_RETURN(

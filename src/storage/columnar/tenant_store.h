@@ -34,7 +34,7 @@ struct TenantView {
   // What is known of the parts' aggregates; nullptr if there are no parts.
   std::shared_ptr<AggregateCache> aggregates;
   // Which traces are split; nullptr if there are no parts.
-  std::shared_ptr<SplitTraces> splits;
+  std::shared_ptr<SplitTraces> splits = nullptr;
 };
 
 // One tenant's spans: log, head and parts, and the way of a span through
