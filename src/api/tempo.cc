@@ -159,10 +159,11 @@ Result<traceql::FieldExpr> ReadTraceFilter(std::string_view q) {
 }
 
 // What `condition` leaves of the trace; nullptr: nothing.
-Result<model::SpanBatchPtr> Filtered(const model::SpanBatchPtr& trace,
+Result<model::SpanBatchPtr> Filtered(const RequestContext& context,
+                                     const model::SpanBatchPtr& trace,
                                      const traceql::FieldExpr& condition) {
   ASSIGN_OR_RETURN(const std::vector<model::RowIndex> rows,
-                   query::FilterTrace(trace, condition));
+                   query::FilterTrace(context, trace, condition));
   if (rows.empty()) return model::SpanBatchPtr();
   return std::make_shared<const model::SpanBatch>(model::Compact(*trace, rows));
 }
@@ -185,7 +186,7 @@ Result<HttpResponse> TraceV2(const ApiContext& api,
   }
   const bool filtered = filter && trace != nullptr;
   if (filtered) {
-    ASSIGN_OR_RETURN(trace, Filtered(trace, *filter));
+    ASSIGN_OR_RETURN(trace, Filtered(context, trace, *filter));
   }
   if (Accepts(request, kProtobufType)) {
     return ProtobufResponse(TraceByIdProtobuf(trace.get(), filtered));

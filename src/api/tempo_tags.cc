@@ -122,6 +122,14 @@ Result<query::TagValues> AskForValues(const ApiContext& api,
   return query::FindTagValues(api.reader, context, wanted);
 }
 
+void WarnOfGaps(const query::TagValues& values, HttpResponse* response) {
+  WarnOfLosses(values.stats, response);
+  if (!values.truncated) return;
+  AddWarning(
+      "too many values: not all are listed; narrow the query or the time range",
+      response);
+}
+
 }  // namespace
 
 Result<HttpResponse> AnswerTagNames(const ApiContext& api,
@@ -154,9 +162,11 @@ Result<HttpResponse> AnswerTagValues(const ApiContext& api,
   ASSIGN_OR_RETURN(const std::string name, TagName(request));
   ASSIGN_OR_RETURN(const query::TagValues values,
                    AskForValues(api, context, request, AttributeNamed(name)));
-  return Accepts(request, kProtobufType)
-             ? ProtobufResponse(TagValuesProtobuf(values))
-             : net::JsonResponse(200, TagValuesJson(values));
+  HttpResponse response = Accepts(request, kProtobufType)
+                              ? ProtobufResponse(TagValuesProtobuf(values))
+                              : net::JsonResponse(200, TagValuesJson(values));
+  WarnOfGaps(values, &response);
+  return response;
 }
 
 Result<HttpResponse> AnswerTagValuesV2(const ApiContext& api,
@@ -172,12 +182,14 @@ Result<HttpResponse> AnswerTagValuesV2(const ApiContext& api,
   }
   ASSIGN_OR_RETURN(const query::TagValues values,
                    AskForValues(api, context, request, *std::move(attribute)));
-  if (Accepts(request, kProtobufType)) {
-    return ProtobufResponse(TagValuesV2Protobuf(values));
-  }
-  return net::JsonResponse(200, Accepts(request, kLlmType)
-                                    ? TagValuesLlmJson(values)
-                                    : TagValuesV2Json(values));
+  HttpResponse response =
+      Accepts(request, kProtobufType)
+          ? ProtobufResponse(TagValuesV2Protobuf(values))
+          : net::JsonResponse(200, Accepts(request, kLlmType)
+                                       ? TagValuesLlmJson(values)
+                                       : TagValuesV2Json(values));
+  WarnOfGaps(values, &response);
+  return response;
 }
 
 }  // namespace khtrace::api

@@ -42,6 +42,8 @@ constexpr std::chrono::seconds kStopPatience{5};
 // How much less the calling thread matters than others, as nice(1) counts:
 // 0 is as much, 19 the least.
 constexpr int kUpkeepNiceness = 10;
+// A gRPC connection of a query port that asks nothing is closed.
+constexpr std::chrono::minutes kGrpcIdle{2};
 
 // On Linux a thread has a niceness of its own. Best effort.
 void YieldToOtherThreads() {
@@ -239,7 +241,8 @@ class ServerImpl : public Server {
     const net::HttpHandler handler = Guard(*door.router, guarded);
     if (with_grpc) {
       ASSIGN_OR_RETURN(door.grpc, net::GrpcServer::StartWithoutPort(
-                                      {}, api::TempoGrpcHandlers(handler)));
+                                      {.max_connection_idle = kGrpcIdle},
+                                      api::TempoGrpcHandlers(handler)));
       options.on_http2 = [&grpc = *door.grpc](int fd, const std::string& read) {
         grpc.Adopt(fd, read);
       };

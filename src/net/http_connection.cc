@@ -301,8 +301,9 @@ bool HttpConnection::IsHttp2() {
   }
   std::string read(input());
   const int fd = stream_->Release();
-  Close();
+  // Before Close: until then the server, and who takes over, are there.
   if (fd >= 0) take(fd, std::move(read));
+  Close();
   return true;
 }
 

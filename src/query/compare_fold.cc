@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -49,6 +51,10 @@ class CompareFold : public MetricsFold {
 
   Result<Mask> Selected(FrameEval& eval, const Mask& rows,
                         const std::vector<uint64_t>& starts);
+  void AddTop(const std::string& side, const std::string& key,
+              const Attribute& attribute, const Counts& counts,
+              const std::map<uint64_t, double>& totals,
+              std::vector<Series>* out) const;
   void TakeSide(const std::string& side, const std::string& key,
                 const Attribute& attribute, const Counts& counts,
                 std::vector<Series>* out) const;
@@ -94,15 +100,21 @@ Status CompareFold::Add(FrameEval& eval, const Mask& rows) {
           value.text.empty()) {
         continue;
       }
-      uint64_t number = attribute.values.Add(value);
-      attribute.too_many |= attribute.values.size() > kMaxValues;
-      if (attribute.too_many) number = 0;
+      attribute.too_many |= attribute.values.size() >= kMaxValues;
+      const uint64_t number =
+          attribute.too_many ? 0 : attribute.values.Add(value);
       Counts& counts =
           selected[row] != 0 ? attribute.selection : attribute.baseline;
       counts[number * axis_.intervals + interval] += 1;
     }
+    RETURN_IF_ERROR(eval.TakeError());
+    eval.Forget(compared.value.leaf);
   }
-  return {};
+  if (MemoryBytes() <= kMaxFoldBytes) return {};
+  return Error{Code::kResourceExhausted,
+               fmt::format("compare() counts more values than fit into {} MiB; "
+                           "narrow its time range or the spans before it",
+                           kMaxFoldBytes >> 20)};
 }
 
 Status CompareFold::Merge(const MetricsFold& base) {
@@ -113,8 +125,11 @@ Status CompareFold::Merge(const MetricsFold& base) {
     to.too_many |= from.too_many;
     const auto add = [&](const Counts& counts, Counts* sum) {
       for (const auto& [cell, count] : counts) {
-        const uint64_t number = to.values.Add(
-            from.values.value(static_cast<uint32_t>(cell / axis_.intervals)));
+        to.too_many |= to.values.size() >= kMaxValues;
+        const uint64_t number =
+            to.too_many ? 0
+                        : to.values.Add(from.values.value(
+                              static_cast<uint32_t>(cell / axis_.intervals)));
         (*sum)[number * axis_.intervals + cell % axis_.intervals] += count;
       }
     };
@@ -124,16 +139,50 @@ Status CompareFold::Merge(const MetricsFold& base) {
   return {};
 }
 
+// Series of the most frequent values alone.
+void CompareFold::AddTop(const std::string& side, const std::string& key,
+                         const Attribute& attribute, const Counts& counts,
+                         const std::map<uint64_t, double>& totals,
+                         std::vector<Series>* out) const {
+  struct Ranked {
+    double total = 0;
+    Static value;
+    uint64_t number = 0;
+  };
+  std::vector<Ranked> ranked;
+  for (const auto& [number, total] : totals) {
+    const Value& value = attribute.values.value(static_cast<uint32_t>(number));
+    ranked.push_back({total, ToStatic(value), number});
+  }
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    if (a.total != b.total) return a.total > b.total;
+    return Order(a.value, b.value) < 0;
+  });
+  const auto top = static_cast<size_t>(
+      plan_.aggregate->compare->top_n.value_or(kDefaultTop));
+  if (ranked.size() > top) ranked.resize(top);
+  boost::unordered_flat_map<uint64_t, size_t> places;
+  for (const Ranked& r : ranked) {
+    places[r.number] = out->size();
+    out->push_back({{{"__meta_type", Static(side)}, {key, r.value}},
+                    std::vector<double>(axis_.intervals),
+                    {}});
+  }
+  for (const auto& [cell, count] : counts) {
+    const auto place = places.find(cell / axis_.intervals);
+    if (place == places.end()) continue;
+    (*out)[place->second].values[cell % axis_.intervals] += count;
+  }
+}
+
 void CompareFold::TakeSide(const std::string& side, const std::string& key,
                            const Attribute& attribute, const Counts& counts,
                            std::vector<Series>* out) const {
   if (counts.empty()) return;
-  std::map<uint64_t, std::vector<double>> by_value;
+  std::map<uint64_t, double> totals;  // by value
   std::vector<double> total(axis_.intervals);
   for (const auto& [cell, count] : counts) {
-    std::vector<double>& values = by_value[cell / axis_.intervals];
-    values.resize(axis_.intervals);
-    values[cell % axis_.intervals] += count;
+    totals[cell / axis_.intervals] += count;
     total[cell % axis_.intervals] += count;
   }
   if (attribute.too_many) {
@@ -144,30 +193,7 @@ void CompareFold::TakeSide(const std::string& side, const std::string& key,
          total,
          {}});
   } else {
-    struct Ranked {
-      double total = 0;
-      Static value;
-      const std::vector<double>* counts = nullptr;
-    };
-    std::vector<Ranked> ranked;
-    for (const auto& [number, values] : by_value) {
-      Ranked& r = ranked.emplace_back();
-      for (const double value : values) r.total += value;
-      r.value = ToStatic(attribute.values.value(static_cast<uint32_t>(number)));
-      r.counts = &values;
-    }
-    std::sort(ranked.begin(), ranked.end(),
-              [](const Ranked& a, const Ranked& b) {
-                if (a.total != b.total) return a.total > b.total;
-                return Order(a.value, b.value) < 0;
-              });
-    const auto top = static_cast<size_t>(
-        plan_.aggregate->compare->top_n.value_or(kDefaultTop));
-    if (ranked.size() > top) ranked.resize(top);
-    for (const Ranked& r : ranked) {
-      out->push_back(
-          {{{"__meta_type", Static(side)}, {key, r.value}}, *r.counts, {}});
-    }
+    AddTop(side, key, attribute, counts, totals, out);
   }
   out->push_back(
       {{{"__meta_type", Static(side + "_total")}, {key, {}}}, total, {}});

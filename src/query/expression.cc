@@ -452,6 +452,17 @@ bool Predicate::Holds(const Value& value) const {
   return false;
 }
 
+Status CheckColumns(const ColumnSet& columns) {
+  // An attribute without scope takes three. Larger: longer queries; smaller:
+  // less memory a query, some 2 MB a column of texts and thread.
+  constexpr size_t kMaxColumns = 300;
+  if (columns.keys().size() <= kMaxColumns) return {};
+  return Error{Code::kInvalidArgument,
+               fmt::format("the query reads {} columns, limit {}: an attribute "
+                           "without scope, as in .x, takes three",
+                           columns.keys().size(), kMaxColumns)};
+}
+
 Leaf MakeLeaf(const Attribute& attribute, ColumnSet* columns) {
   return attribute.intrinsic == Intrinsic::kNone
              ? MakeAttributeLeaf(attribute, columns)

@@ -30,6 +30,9 @@ class ColumnSet {
   std::map<storage::FrameKey, uint32_t> numbers_;
 };
 
+// kInvalidArgument: the query reads more columns than a frame is to hold.
+Status CheckColumns(const ColumnSet& columns);
+
 // Where the value of an attribute or intrinsic comes from.
 struct Leaf {
   enum class Kind : uint8_t {

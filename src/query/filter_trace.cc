@@ -11,7 +11,8 @@
 namespace khtrace::query {
 
 Result<std::vector<model::RowIndex>> FilterTrace(
-    const model::SpanBatchPtr& trace, const traceql::FieldExpr& condition) {
+    const RequestContext& context, const model::SpanBatchPtr& trace,
+    const traceql::FieldExpr& condition) {
   ColumnSet columns;
   ASSIGN_OR_RETURN(const Expr truth, MakeCondition(condition, &columns));
   auto request = std::make_shared<storage::FrameRequest>();
@@ -23,7 +24,7 @@ Result<std::vector<model::RowIndex>> FilterTrace(
   const auto frame =
       storage::MakeBatchFrame(std::move(request), std::move(rows), {trace});
   PredicateTables tables;
-  FrameEval eval(*frame, tables);
+  FrameEval eval(*frame, tables, context);
   Mask mask(trace->row_count(), 1);
   RETURN_IF_ERROR(eval.Filter(truth, &mask));
   std::vector<model::RowIndex> held;

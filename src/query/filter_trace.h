@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/request_context.h"
 #include "base/result.h"
 #include "model/span_batch.h"
 #include "traceql/ast.h"
@@ -13,6 +14,7 @@ namespace khtrace::query {
 // checked condition holds, in order. kInvalidArgument: an integer is divided by
 // zero. kUnimplemented: names what cannot be evaluated.
 Result<std::vector<model::RowIndex>> FilterTrace(
-    const model::SpanBatchPtr& trace, const traceql::FieldExpr& condition);
+    const RequestContext& context, const model::SpanBatchPtr& trace,
+    const traceql::FieldExpr& condition);
 
 }  // namespace khtrace::query

@@ -69,6 +69,18 @@ Status FrameEval::Load(const Leaf& leaf) {
   }
 }
 
+void FrameEval::Forget(const Leaf& leaf) {
+  const size_t used = leaf.kind == LeafKind::kAnyAttribute ? 3
+                      : leaf.kind == LeafKind::kColumn     ? 1
+                                                           : 0;
+  for (size_t i = 0; i < used; ++i) {
+    const uint32_t index = leaf.columns[i];
+    if (index >= columns_.size() || columns_[index] == nullptr) continue;
+    columns_[index] = nullptr;
+    frame_.Forget(index);
+  }
+}
+
 Status FrameEval::Load(const Expr& expr) {
   if (expr.kind == Kind::kLeaf || expr.kind == Kind::kTest) {
     return Load(expr.leaf);
@@ -81,7 +93,14 @@ Status FrameEval::Load(const Expr& expr) {
   return {};
 }
 
+bool FrameEval::GoOn() {
+  constexpr uint64_t kStepsBetween = 1 << 14;
+  if (++steps_ % kStepsBetween == 0 && stopped_) stopped_ = context_.Check();
+  return stopped_.has_value();
+}
+
 Status FrameEval::TakeError() {
+  if (!stopped_) return std::exchange(stopped_, Status());
   const Expr* expr = std::exchange(failed_, nullptr);
   if (expr == nullptr) return {};
   return Error{
@@ -107,7 +126,9 @@ void FrameEval::ForEachBinding(const Expr& expr, uint32_t row,
   do {
     uint32_t link = links.first;
     do {
-      if (visit(Binding{event, link}) || ++tried == kMaxBindings) return;
+      if (!GoOn() || visit(Binding{event, link}) || ++tried == kMaxBindings) {
+        return;
+      }
     } while (link != Binding::kNone && ++link < links.second);
   } while (event != Binding::kNone && ++event < events.second);
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/request_context.h"
 #include "model/span_batch.h"
 #include "query/expression.h"
 #include "query/frame_tree.h"
@@ -50,8 +51,9 @@ struct Binding {
 // needs them. Confined to one thread.
 class FrameEval {
  public:
-  FrameEval(storage::TraceFrame& frame, PredicateTables& tables)
-      : frame_(frame), tables_(tables), tree_(frame) {}
+  FrameEval(storage::TraceFrame& frame, PredicateTables& tables,
+            const RequestContext& context)
+      : frame_(frame), tables_(tables), context_(context), tree_(frame) {}
 
   storage::TraceFrame& frame() { return frame_; }
   FrameTree& tree() { return tree_; }
@@ -65,6 +67,8 @@ class FrameEval {
   // Reads what Value and ValueOf need of an expression.
   Status Load(const Expr& expr);
   Status Load(const Leaf& leaf);
+  // Lets go of its columns, until the next Load.
+  void Forget(const Leaf& leaf);
   // Of a value that no event or link is bound for: that of the first event and
   // link that have one.
   Value ValueOf(const Expr& expr, uint32_t row);
@@ -75,7 +79,8 @@ class FrameEval {
   const storage::FrameColumn& column(uint32_t index) const {
     return *columns_[index];
   }
-  // The error of the expression evaluated last, if it had one.
+  // The error of what was evaluated since the last call, if it had one; also
+  // that of the context, which long work looks at.
   Status TakeError();
 
  private:
@@ -102,12 +107,16 @@ class FrameEval {
                    uint32_t row) const;
   Value OfTrace(const Leaf& leaf, uint32_t row);
   std::string_view HexOf(uint64_t id);
+  // To be called for each evaluation: now and then looks whether the answer is
+  // still wanted. False: it is not.
+  bool GoOn();
 
   template <typename Visit>  // bool(Binding): true ends it
   void ForEachBinding(const Expr& expr, uint32_t row, const Visit& visit);
 
   storage::TraceFrame& frame_;
   PredicateTables& tables_;
+  const RequestContext& context_;
   FrameTree tree_;
   std::vector<const storage::FrameColumn*> columns_;
   const std::vector<model::TraceId>* ids_ = nullptr;
@@ -119,6 +128,8 @@ class FrameEval {
   // What divided by zero: in the evaluation that runs, and as its outcome.
   const Expr* by_zero_ = nullptr;
   const Expr* failed_ = nullptr;
+  uint64_t steps_ = 0;
+  Status stopped_;
 };
 
 }  // namespace khtrace::query

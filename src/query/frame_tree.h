@@ -20,6 +20,7 @@ class FrameTree {
   // Reads what the rest needs.
   Status Load();
 
+  uint32_t row_count() const { return static_cast<uint32_t>(parents_.size()); }
   uint32_t trace_count() const {
     return static_cast<uint32_t>(traces_->starts.size());
   }

@@ -126,9 +126,9 @@ Status CheckSupported(const traceql::Query& query) {
         intrinsic != Intrinsic::kPerfCategory) {
       continue;
     }
-    return Error(Code::kUnimplemented, "cannot evaluate " +
+    return Error{Code::kUnimplemented, "cannot evaluate " +
                                            ToString(mention.attribute) +
-                                           ": spans are not graded yet");
+                                           ": spans are not graded yet"};
   }
   return {};
 }

@@ -125,6 +125,7 @@ Status Planner::AddFunction(const MetricsQuery& query) {
   for (const Attribute& by : query.aggregate.by) {
     fold.by.push_back(LeafExpr(by, &columns_));
   }
+  RETURN_IF_ERROR(CheckColumns(columns_));
   if (query.aggregate.compare) {
     RETURN_IF_ERROR(AddCompare(*query.aggregate.compare, &fold));
   }
@@ -167,9 +168,11 @@ class Worker : public UnitWorker {
  public:
   // `cache` may be nullptr. `name`: what cached folds of the query are kept
   // under, behind it the unit's identity.
-  Worker(const Planner& planner, const TimeAxis& axis, size_t exemplars,
-         MetricsCache* cache, const std::string& name)
+  Worker(const Planner& planner, const RequestContext& context,
+         const TimeAxis& axis, size_t exemplars, MetricsCache* cache,
+         const std::string& name)
       : planner_(planner),
+        context_(context),
         axis_(axis),
         exemplars_(exemplars),
         cache_(cache),
@@ -189,6 +192,7 @@ class Worker : public UnitWorker {
                 std::vector<std::unique_ptr<MetricsFold>>& folds);
 
   const Planner& planner_;
+  const RequestContext& context_;
   const TimeAxis& axis_;
   const size_t exemplars_;
   MetricsCache* const cache_;
@@ -219,7 +223,7 @@ Result<bool> Worker::Known(const std::string& identity) {
 
 Status Worker::Gather(storage::TraceFrame& frame,
                       std::vector<std::unique_ptr<MetricsFold>>& folds) {
-  FrameEval eval(frame, tables_);
+  FrameEval eval(frame, tables_, context_);
   for (size_t i = 0; i < folds.size(); ++i) {
     const FunctionPlan& function = *planner_.functions()[i];
     ASSIGN_OR_RETURN(const bool may, MayMatch(function.pipeline, eval));
@@ -228,6 +232,7 @@ Status Worker::Gather(storage::TraceFrame& frame,
     RETURN_IF_ERROR(RunPipeline(function.pipeline, eval, &sets));
     if (!AnySet(sets.rows)) continue;
     RETURN_IF_ERROR(folds[i]->Add(eval, sets.rows));
+    RETURN_IF_ERROR(eval.TakeError());
   }
   return {};
 }
@@ -319,9 +324,14 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
   const std::string name = fmt::format(
       "{}\n{} {} {} {}\n", traceql::Print(root), result.axis.start_ns,
       result.axis.step_ns, result.axis.end_ns, offered);
+  // What compare() counts depends on the keys that there are.
+  const bool compares =
+      std::any_of(planner.functions().begin(), planner.functions().end(),
+                  [](const auto& f) { return f->fold.selection.has_value(); });
+  MetricsCache* const cache = compares ? nullptr : request.cache;
   const auto make = [&](size_t number) -> UnitWorker& {
-    workers[number] = std::make_unique<Worker>(planner, result.axis, offered,
-                                               request.cache, name);
+    workers[number] = std::make_unique<Worker>(planner, context, result.axis,
+                                               offered, cache, name);
     return *workers[number];
   };
   Status loss;

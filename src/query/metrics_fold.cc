@@ -165,7 +165,10 @@ Result<uint32_t> Fold::AddGroup(const GroupKey& key) {
   const auto [at, added] = groups_.try_emplace(key, fresh);
   if (!added) return at->second;
   const size_t cells = (keys_.size() + 1) * CellsOfGroup();
-  if (cells * 2 * sizeof(double) > kMaxFoldBytes) {
+  constexpr size_t kGroupBytes = 256;  // its keys, its place in the table
+  size_t bytes = cells * 2 * sizeof(double) + keys_.size() * kGroupBytes;
+  for (const ValueNumbers& label : labels_) bytes += label.MemoryBytes();
+  if (bytes > kMaxFoldBytes) {
     return Error{
         Code::kResourceExhausted,
         fmt::format("the query makes more than {} series of {} "
@@ -533,6 +536,7 @@ uint32_t ValueNumbers::Add(const Value& value) {
   if (found != numbers_.end()) return found->second;
   Value kept = value;
   kept.text = texts_.emplace_back(value.text);
+  text_bytes_ += value.text.size();
   const auto number = static_cast<uint32_t>(values_.size());
   values_.push_back(kept);
   numbers_.emplace(kept, number);

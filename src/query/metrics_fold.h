@@ -39,7 +39,8 @@ class ValueNumbers {
   uint32_t Add(const Value& value);
   size_t size() const { return values_.size(); }
   size_t MemoryBytes() const {
-    return values_.size() * 160;  // a text, a value, its place in the table
+    // A text, a value, and its place in the table.
+    return values_.size() * 160 + text_bytes_;
   }
   const Value& value(uint32_t number) const { return values_[number]; }
 
@@ -55,6 +56,7 @@ class ValueNumbers {
   boost::unordered_flat_map<Value, uint32_t, Hash, Equal> numbers_;
   std::vector<Value> values_;
   std::deque<std::string> texts_;
+  size_t text_bytes_ = 0;
 };
 
 // The samples of one function, gathered frame by frame. Confined to one

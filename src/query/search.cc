@@ -52,7 +52,8 @@ struct Shared {
 
 class Worker : public UnitWorker {
  public:
-  explicit Worker(Shared& shared) : shared_(shared), hits_(shared.columns) {}
+  Worker(Shared& shared, const RequestContext& context)
+      : shared_(shared), context_(context), hits_(shared.columns) {}
 
   bool Wants(UnixNanos newest_start) override {
     return newest_start.ns >= shared_.bound.load(std::memory_order_relaxed) &&
@@ -68,9 +69,11 @@ class Worker : public UnitWorker {
   void Prune();
 
   Shared& shared_;
+  const RequestContext& context_;
   PredicateTables tables_;
   HitMaker hits_;
   std::vector<TraceHit> found_;
+  size_t bytes_ = 0;  // of found_, more or less
 };
 
 // The frame's traces that may be in the answer, newest first.
@@ -110,7 +113,7 @@ Result<std::vector<uint32_t>> Worker::Choose(FrameEval& eval,
 }
 
 Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
-  FrameEval eval(frame, tables_);
+  FrameEval eval(frame, tables_, context_);
   ASSIGN_OR_RETURN(const bool may, MayMatch(shared_.pipeline, eval));
   if (!may) return {};
   ASSIGN_OR_RETURN(Spansets sets, AllSpans(eval));
@@ -119,12 +122,17 @@ Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
   ASSIGN_OR_RETURN(const std::vector<uint32_t> chosen, Choose(eval, sets));
   if (chosen.empty()) return {};
   size_t bytes = 0;
-  RETURN_IF_ERROR(hits_.Make(
-      eval, sets, chosen, shared_.request.spans_per_spanset, &found_, &bytes));
+  RETURN_IF_ERROR(hits_.Make(eval, sets, chosen,
+                             shared_.request.spans_per_spanset,
+                             shared_.request.max_bytes, &found_, &bytes));
+  RETURN_IF_ERROR(eval.TakeError());
+  const size_t made = found_.size();
   Prune();
-  if (shared_.bytes.fetch_add(bytes) + bytes > shared_.request.max_bytes) {
-    shared_.full = true;
-  }
+  // What was forgotten again takes no memory.
+  const size_t before = std::exchange(
+      bytes_, (bytes_ + bytes) / std::max<size_t>(made, 1) * found_.size());
+  const size_t all = shared_.bytes += bytes_ - before;
+  if (all > shared_.request.max_bytes) shared_.full = true;
   return {};
 }
 
@@ -155,6 +163,7 @@ Result<SearchResult> Search(storage::TraceReader& reader,
   ASSIGN_OR_RETURN(const PipelinePlan plan, MakePipeline(pipeline, &columns));
   ASSIGN_OR_RETURN(const HitColumns hit_columns,
                    MakeHitColumns(MentionsOf(pipeline), &columns));
+  RETURN_IF_ERROR(CheckColumns(columns));
   ASSIGN_OR_RETURN(
       const std::unique_ptr<storage::FrameScan> scan,
       reader.Scan(context, {columns.keys(), request.start, request.end}));
@@ -165,7 +174,7 @@ Result<SearchResult> Search(storage::TraceReader& reader,
   RETURN_IF_ERROR(VisitUnits(
       *scan, context, request.helpers,
       [&](size_t number) -> UnitWorker& {
-        workers[number] = std::make_unique<Worker>(shared);
+        workers[number] = std::make_unique<Worker>(shared, context);
         return *workers[number];
       },
       &result.stats, &loss));

@@ -192,8 +192,8 @@ Result<Value> Constant(const ScalarExpr& expr) {
   bool by_zero = false;
   const Value value = Calculate(binary.op, left, right, &by_zero);
   if (!by_zero) return value;
-  return Error(Code::kInvalidArgument,
-               "division by zero in " + traceql::Print(expr));
+  return Error{Code::kInvalidArgument,
+               "division by zero in " + traceql::Print(expr)};
 }
 
 }  // namespace

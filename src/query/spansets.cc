@@ -162,7 +162,7 @@ Mask Runner::Combine(SpansetOp op, const Spansets& sets, const Mask& left,
     return out;
   }
   const std::vector<uint32_t>* segments =
-      sets.by_trace() ? nullptr : &sets.segment_of;
+      sets.grouped ? &sets.segment_of : nullptr;
   return Relate(op, eval_.tree(), left, right, segments);
 }
 
@@ -315,6 +315,7 @@ Status Runner::Apply(const GroupPlan& plan, Spansets* sets) {
   RETURN_IF_ERROR(eval_.tree().Load());
   RETURN_IF_ERROR(eval_.Load(plan.key));
   MakeSegments(sets);
+  sets->grouped = true;
   struct Key {
     uint32_t segment;
     Value value;

@@ -29,6 +29,8 @@ struct Spansets {
   // By row, where `rows` is set; empty: each trace is one segment.
   std::vector<uint32_t> segment_of;
   std::vector<Segment> segments;
+  // Some by() was there: segments may be parts of traces.
+  bool grouped = false;
 
   bool by_trace() const { return segment_of.empty(); }
 };

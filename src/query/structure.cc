@@ -33,11 +33,16 @@ class Relation {
   // spans are their own ancestors, but for kMaxCyclicSteps.
   template <typename Visit>
   void ForEachAncestor(uint32_t row, const Visit& visit) const;
-  // Every ancestor of every row is looked at: for traces with cycles and for
-  // segments.
-  bool slow(uint32_t row) const {
-    return segments_ != nullptr || tree_.in_cyclic_trace(row);
-  }
+  // Every ancestor of every row is looked at.
+  bool slow(uint32_t row) const { return tree_.in_cyclic_trace(row); }
+  // Walks all trees that have no cycle: enter(row) before its descendants,
+  // leave(row) after them.
+  template <typename Enter, typename Leave>
+  void Walk(const Enter& enter, const Leave& leave) const;
+  void DescendantsInSegments(const Mask& of, const Mask& candidates,
+                             Mask* out) const;
+  void AncestorsInSegments(const Mask& of, const Mask& candidates,
+                           Mask* out) const;
 
   // What senders of cyclic traces meant is anybody's guess: their ancestors are
   // followed this far.
@@ -78,6 +83,66 @@ Mask Relation::ParentsOf(const Mask& of, const Mask& candidates) const {
   return out;
 }
 
+template <typename Enter, typename Leave>
+void Relation::Walk(const Enter& enter, const Leave& leave) const {
+  struct Step {
+    uint32_t row;
+    uint32_t next_child;
+  };
+  std::vector<Step> path;
+  for (uint32_t root = 0; root < tree_.row_count(); ++root) {
+    if (tree_.parent(root) != kNone || slow(root)) continue;
+    enter(root);
+    path.push_back({root, 0});
+    while (!path.empty()) {
+      Step& step = path.back();
+      const auto children = tree_.children(step.row);
+      if (step.next_child < children.size()) {
+        const uint32_t child = children[step.next_child++];
+        enter(child);
+        path.push_back({child, 0});
+      } else {
+        leave(step.row);
+        path.pop_back();
+      }
+    }
+  }
+}
+
+// How many of `of` are above, by segment.
+void Relation::DescendantsInSegments(const Mask& of, const Mask& candidates,
+                                     Mask* out) const {
+  boost::unordered_flat_map<uint32_t, uint32_t> above;
+  Walk(
+      [&](uint32_t row) {
+        if ((of[row] | candidates[row]) == 0) return;
+        uint32_t& count = above[segment(row)];
+        if (candidates[row] != 0) (*out)[row] = count > 0;
+        count += of[row];
+      },
+      [&](uint32_t row) {
+        if (of[row] != 0) --above[segment(row)];
+      });
+}
+
+// Whether more of `of` were met, by segment, while below.
+void Relation::AncestorsInSegments(const Mask& of, const Mask& candidates,
+                                   Mask* out) const {
+  boost::unordered_flat_map<uint32_t, uint32_t> met;
+  std::vector<uint32_t> met_before(out->size());
+  Walk(
+      [&](uint32_t row) {
+        if ((of[row] | candidates[row]) == 0) return;
+        uint32_t& count = met[segment(row)];
+        count += of[row];
+        met_before[row] = count;
+      },
+      [&](uint32_t row) {
+        if (candidates[row] == 0) return;
+        (*out)[row] |= met[segment(row)] > met_before[row] ? 1 : 0;
+      });
+}
+
 // Downwards: a row is below `of` if its parent is, or is one of them. Known for
 // a parent before it is for its children, so each row is looked at twice.
 Mask Relation::DescendantsOf(const Mask& of, const Mask& candidates) const {
@@ -85,8 +150,10 @@ Mask Relation::DescendantsOf(const Mask& of, const Mask& candidates) const {
   Mask below(candidates.size(), kUnknown);
   Mask out(candidates.size());
   std::vector<uint32_t> path;
+  const bool by_segment = segments_ != nullptr;
+  if (by_segment) DescendantsInSegments(of, candidates, &out);
   for (uint32_t row = 0; row < out.size(); ++row) {
-    if (candidates[row] == 0) continue;
+    if (candidates[row] == 0 || (by_segment && !slow(row))) continue;
     if (slow(row)) {
       ForEachAncestor(row, [&](uint32_t ancestor) {
         out[row] = of[ancestor] != 0 && Related(row, ancestor);
@@ -113,10 +180,11 @@ Mask Relation::DescendantsOf(const Mask& of, const Mask& candidates) const {
 // Upwards, until an ancestor that is known already.
 Mask Relation::AncestorsOf(const Mask& of, const Mask& candidates) const {
   Mask above(candidates.size());
-  Mask out(candidates.size());
-  for (uint32_t row = 0; row < out.size(); ++row) {
-    if (of[row] == 0) continue;
+  const bool by_segment = segments_ != nullptr;
+  if (by_segment) AncestorsInSegments(of, candidates, &above);
+  for (uint32_t row = 0; row < above.size(); ++row) {
     const bool every = slow(row);
+    if (of[row] == 0 || (by_segment && !every)) continue;
     ForEachAncestor(row, [&](uint32_t ancestor) {
       if (!Related(row, ancestor)) return false;
       const bool known = above[ancestor] != 0;
@@ -124,10 +192,8 @@ Mask Relation::AncestorsOf(const Mask& of, const Mask& candidates) const {
       return known && !every;
     });
   }
-  for (size_t row = 0; row < out.size(); ++row) {
-    out[row] = above[row] & candidates[row];
-  }
-  return out;
+  for (size_t row = 0; row < above.size(); ++row) above[row] &= candidates[row];
+  return above;
 }
 
 // Siblings have the same parent; roots of one trace are siblings too.

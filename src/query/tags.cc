@@ -43,18 +43,25 @@ struct Plan {
 
 class Worker : public UnitWorker {
  public:
-  explicit Worker(const Plan& plan) : plan_(plan) {}
+  Worker(const Plan& plan, const RequestContext& context)
+      : plan_(plan), context_(context) {}
 
-  bool Wants(UnixNanos) override { return true; }
+  bool Wants(UnixNanos) override { return !full(); }
   Result<bool> Known(const std::string&) override { return false; }
   Status Visit(storage::TraceFrame& frame, const std::string&) override;
 
   const ValueNumbers& values() const { return values_; }
+  // More are not looked for.
+  bool full() const { return values_.MemoryBytes() >= kMaxBytes; }
 
  private:
   void AddCodes(const FrameColumn& column, const Mask& rows);
 
+  // Of distinct values that one thread remembers.
+  static constexpr size_t kMaxBytes = 64u << 20;
+
   const Plan& plan_;
+  const RequestContext& context_;
   PredicateTables tables_;
   ValueNumbers values_;
   // Codes of the dictionary seen last that are in values_.
@@ -77,7 +84,7 @@ void Worker::AddCodes(const FrameColumn& column, const Mask& rows) {
 }
 
 Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
-  FrameEval eval(frame, tables_);
+  FrameEval eval(frame, tables_, context_);
   if (plan_.filter) {
     ASSIGN_OR_RETURN(const bool may, eval.MayHold(*plan_.filter));
     if (!may) return {};
@@ -101,7 +108,7 @@ Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
       if (!value.nil()) values_.Add(value);
     });
   }
-  return {};
+  return eval.TakeError();
 }
 
 size_t BytesOf(const Static& value) {
@@ -131,12 +138,13 @@ Result<TagValues> FindTagValues(storage::TraceReader& reader,
   RETURN_IF_ERROR(VisitUnits(
       *scan, context, request.helpers,
       [&](size_t number) -> UnitWorker& {
-        workers[number] = std::make_unique<Worker>(plan);
+        workers[number] = std::make_unique<Worker>(plan, context);
         return *workers[number];
       },
       &result.stats, &loss));
   for (const std::unique_ptr<Worker>& worker : workers) {
     if (!worker) continue;
+    result.truncated |= worker->full();
     for (uint32_t i = 0; i < worker->values().size(); ++i) {
       ForEachElement(
           ToStatic(worker->values().value(i)),
@@ -161,7 +169,7 @@ Result<TagValues> FindTagValues(storage::TraceReader& reader,
     if (request.max_bytes != 0 && bytes > request.max_bytes) break;
     ++count;
   }
-  result.truncated = count < result.values.size();
+  result.truncated |= count < result.values.size();
   result.values.resize(count);
   return result;
 }

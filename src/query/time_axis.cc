@@ -38,9 +38,9 @@ Result<TimeAxis> TimeAxis::Make(const MetricsRequest& request) {
   const uint64_t start = request.start.ns;
   const uint64_t end = request.end.ns;
   if (end <= start) {
-    return Error(
+    return Error{
         Code::kInvalidArgument,
-        fmt::format("end must be greater than start: {} and {}", end, start));
+        fmt::format("end must be greater than start: {} and {}", end, start)};
   }
   const uint64_t range = end - start;
   TimeAxis axis;
@@ -52,18 +52,18 @@ Result<TimeAxis> TimeAxis::Make(const MetricsRequest& request) {
       request.step_nanos != 0 ? request.step_nanos : DefaultStep(range);
   if (range / step + (range % step != 0) > kMaxIntervals) {
     const uint64_t least = (range - 1) / kMaxIntervals + 1;
-    return Error(Code::kInvalidArgument,
+    return Error{Code::kInvalidArgument,
                  fmt::format("step of {} is too small, minimum step for given "
                              "range is {}",
-                             Shown(step), Shown(least)));
+                             Shown(step), Shown(least))};
   }
   const uint64_t past = end % step;
   const uint64_t to_step = past == 0 ? 0 : step - past;
   if (end > UINT64_MAX - to_step) {
-    return Error(Code::kInvalidArgument,
+    return Error{Code::kInvalidArgument,
                  fmt::format("cannot round the end {} up to a multiple of the "
                              "step {}: the latest time is {}",
-                             end, Shown(step), UINT64_MAX));
+                             end, Shown(step), UINT64_MAX)};
   }
   axis.step_ns = step;
   axis.start_ns = start - start % step - step;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
 #include <utility>
 
 namespace khtrace::query {
@@ -43,12 +44,15 @@ Leaf ColumnLeaf(ColumnSet* columns, FrameField field, std::string key = {}) {
   return leaf;
 }
 
-size_t BytesOf(const Spanset& set) {
-  size_t bytes = sizeof(Spanset);
-  for (const SpanHit& span : set.spans) {
-    bytes += sizeof(SpanHit) + span.name.size() +
-             span.values.size() * (sizeof(NamedValue) + 32);
-  }
+size_t BytesOf(const NamedValue& value) {
+  const auto* text = std::get_if<std::string>(&value.value.value);
+  return sizeof(NamedValue) + value.key.size() +
+         (text != nullptr ? text->size() : 0);
+}
+
+size_t BytesOf(const SpanHit& span) {
+  size_t bytes = sizeof(SpanHit) + span.name.size();
+  for (const NamedValue& value : span.values) bytes += BytesOf(value);
   return bytes;
 }
 
@@ -101,37 +105,33 @@ void HitMaker::AddServices(FrameEval& eval, uint32_t first, uint32_t end,
       eval.column(columns_.status.columns[0]).bits;
   const storage::FrameColumn& services =
       eval.column(columns_.service.columns[0]);
-  // Few services to a trace: by code, then by name.
-  struct Count {
-    uint32_t code;
-    uint32_t spans;
-    uint32_t errors;
-  };
-  std::vector<Count> counts;
-  for (uint32_t row = first; row < end; ++row) {
-    const uint32_t code = services.codes[row];
-    auto at = std::find_if(counts.begin(), counts.end(),
-                           [code](const Count& c) { return c.code == code; });
-    if (at == counts.end()) at = counts.insert(at, {code, 0, 0});
-    ++at->spans;
-    at->errors += status[row] == uint64_t(model::StatusCode::kError) ? 1 : 0;
+  if (services.form != storage::FrameColumn::Form::kCodes) {
+    const auto errors = std::count(status.begin() + first, status.begin() + end,
+                                   uint64_t(model::StatusCode::kError));
+    hit->services.push_back({"", end - first, static_cast<uint32_t>(errors)});
+    return;
   }
-  for (const Count& count : counts) {
-    const bool text = services.dictionary->present[count.code] != 0 &&
-                      services.dictionary->values[count.code].type ==
-                          model::AttrType::kString;
-    const std::string_view name =
-        text ? services.dictionary->values[count.code].bytes
-             : std::string_view();
-    auto at = std::lower_bound(hit->services.begin(), hit->services.end(), name,
-                               [](const ServiceStats& s, std::string_view n) {
-                                 return s.service < n;
-                               });
-    if (at == hit->services.end() || at->service != name) {
-      at = hit->services.insert(at, {std::string(name), 0, 0});
-    }
-    at->span_count += count.spans;
-    at->error_count += count.errors;
+  struct Count {
+    uint32_t spans = 0;
+    uint32_t errors = 0;
+  };
+  boost::unordered_flat_map<uint32_t, Count> by_code;
+  for (uint32_t row = first; row < end; ++row) {
+    Count& count = by_code[services.codes[row]];
+    ++count.spans;
+    count.errors += status[row] == uint64_t(model::StatusCode::kError) ? 1 : 0;
+  }
+  std::map<std::string_view, Count> by_name;
+  for (const auto& [code, own] : by_code) {
+    const model::AttrValue& value = services.dictionary->values[code];
+    const bool text = services.dictionary->present[code] != 0 &&
+                      value.type == model::AttrType::kString;
+    Count& count = by_name[text ? value.bytes : std::string_view()];
+    count.spans += own.spans;
+    count.errors += own.errors;
+  }
+  for (const auto& [name, count] : by_name) {
+    hit->services.push_back({std::string(name), count.spans, count.errors});
   }
 }
 
@@ -167,8 +167,8 @@ SpanHit HitMaker::MakeSpan(FrameEval& eval, uint32_t row) const {
 
 Status HitMaker::Make(FrameEval& eval, const Spansets& sets,
                       std::span<const uint32_t> chosen,
-                      size_t spans_per_spanset, std::vector<TraceHit>* out,
-                      size_t* bytes) {
+                      size_t spans_per_spanset, size_t max_bytes,
+                      std::vector<TraceHit>* out, size_t* bytes) {
   RETURN_IF_ERROR(Load(eval));
   ASSIGN_OR_RETURN(const std::vector<model::TraceId>* ids,
                    eval.frame().TraceIds());
@@ -189,12 +189,18 @@ Status HitMaker::Make(FrameEval& eval, const Spansets& sets,
       }
       Spanset& set = hit.spansets[at->second];
       ++set.matched;
-      if (spans_per_spanset == 0 || set.spans.size() < spans_per_spanset) {
-        set.spans.push_back(MakeSpan(eval, row));
+      if (spans_per_spanset != 0 && set.spans.size() == spans_per_spanset) {
+        continue;
       }
+      set.spans.push_back(MakeSpan(eval, row));
+      *bytes += BytesOf(set.spans.back());
     }
     *bytes += sizeof(TraceHit) + hit.services.size() * sizeof(ServiceStats);
-    for (const Spanset& set : hit.spansets) *bytes += BytesOf(set);
+    for (const Spanset& set : hit.spansets) {
+      *bytes += sizeof(Spanset);
+      for (const NamedValue& value : set.values) *bytes += BytesOf(value);
+    }
+    if (*bytes > max_bytes) break;
   }
   return {};
 }

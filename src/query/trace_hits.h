@@ -42,10 +42,10 @@ class HitMaker {
   explicit HitMaker(const HitColumns& columns) : columns_(columns) {}
 
   // Appends a TraceHit for each of `traces` with its spansets; adds what they
-  // take to *bytes.
+  // take to *bytes, and ends behind the one with which it is over `max_bytes`.
   Status Make(FrameEval& eval, const Spansets& sets,
               std::span<const uint32_t> traces, size_t spans_per_spanset,
-              std::vector<TraceHit>* out, size_t* bytes);
+              size_t max_bytes, std::vector<TraceHit>* out, size_t* bytes);
 
  private:
   Status Load(FrameEval& eval);

@@ -392,7 +392,7 @@ Result<Regex> Regex::Compile(const std::string& pattern) {
   Regex regex;
   regex.regex_ = traceql::CompileRegex(pattern, &why);
   if (regex.regex_ == nullptr) {
-    return Error(Code::kInvalidArgument, "invalid regex: " + why);
+    return Error{Code::kInvalidArgument, "invalid regex: " + why};
   }
   return regex;
 }

@@ -79,6 +79,7 @@ class BatchFrame : public TraceFrame {
   Result<const std::vector<uint32_t>*> EventEnds() override;
   Result<const std::vector<uint32_t>*> LinkEnds() override;
   Result<const FrameColumn*> Column(size_t index) override;
+  void Forget(size_t index) override { columns_[index].reset(); }
   Result<bool> MayHaveText(size_t, std::string_view) override { return true; }
   Result<bool> MayHaveInt(size_t, int64_t, int64_t) override { return true; }
 
@@ -121,6 +122,13 @@ void Append(const std::optional<AttrValue>& value, FrameColumn* column) {
 std::optional<AttrValue> NonEmpty(std::string_view text) {
   if (text.empty()) return std::nullopt;
   return AttrValue::String(text);
+}
+
+// A column without any value takes no memory.
+FrameColumn OrAbsent(FrameColumn column) {
+  const bool any = std::find(column.present.begin(), column.present.end(), 1) !=
+                   column.present.end();
+  return any ? std::move(column) : FrameColumn();
 }
 
 void BatchFrame::FindTraces() {
@@ -209,7 +217,7 @@ FrameColumn BatchFrame::Values(const Value& value) const {
   column.form = Form::kValues;
   column.values.reserve(rows_.size());
   for (const RowRef& ref : rows_) Append(value(*ref.batch, ref.row), &column);
-  return column;
+  return OrAbsent(std::move(column));
 }
 
 template <typename Value>
@@ -222,7 +230,7 @@ FrameColumn BatchFrame::EventValues(const Value& value) const {
       Append(value(*ref.batch, i), &column);
     }
   }
-  return column;
+  return OrAbsent(std::move(column));
 }
 
 template <typename Value>
@@ -235,7 +243,7 @@ FrameColumn BatchFrame::LinkValues(const Value& value) const {
       Append(value(*ref.batch, i), &column);
     }
   }
-  return column;
+  return OrAbsent(std::move(column));
 }
 
 // Of resources and scopes: one code a scope of each batch.
@@ -270,6 +278,8 @@ FrameColumn BatchFrame::MakeScopeColumn(const FrameKey& key) const {
     }
     column.codes.push_back(at->second);
   }
+  const std::vector<uint8_t>& present = dictionary->present;
+  if (std::find(present.begin(), present.end(), 1) == present.end()) return {};
   column.dictionary = std::move(dictionary);
   return column;
 }

@@ -118,6 +118,8 @@ class TraceFrame {
 
   // Of FrameRequest::columns[index].
   virtual Result<const FrameColumn*> Column(size_t index) = 0;
+  // Lets go of what Column gave; it may be asked for again.
+  virtual void Forget(size_t index) = 0;
   // False if certainly no row has this text. Cheaper than the column.
   virtual Result<bool> MayHaveText(size_t index, std::string_view text) = 0;
   // False if certainly every integer lies outside [low, high], and nothing

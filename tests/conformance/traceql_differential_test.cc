@@ -107,13 +107,20 @@ class Differential {
     request.helpers = &helpers_;
     const auto expected = query::reference::RunMetrics(traces_, request);
     const auto actual = query::RunMetrics(tested_->store(), {}, request);
+    // Once to fill the cache, once out of it.
+    request.cache = &cache_;
+    const auto filling = query::RunMetrics(tested_->store(), {}, request);
+    const auto cached = query::RunMetrics(tested_->store(), {}, request);
     SCOPED_TRACE(traceql::Print(query));
     MetricsRequest everything = request;
+    everything.cache = nullptr;
     everything.start = {query::reference::kRandomStoreStart.ns -
                         60'000'000'000};
     everything.end = {everything.start.ns + 200'000'000'000};
     const auto all = query::reference::RunMetrics(traces_, everything);
     Compare(expected, actual, all.has_value());
+    Compare(expected, filling, all.has_value());
+    Compare(expected, cached, all.has_value());
   }
 
   template <typename R>
@@ -131,6 +138,7 @@ class Differential {
   ByteSource bytes_;
   Executor& helpers_;
   std::unique_ptr<StoreUnderTest> tested_;
+  query::MetricsCache cache_;
   const std::vector<SpanBatchPtr> traces_;
 };
 

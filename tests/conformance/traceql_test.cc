@@ -9,12 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/executor.h"
 #include "model/span_batch_builder.h"
 #include "query/metrics.h"
 #include "query/reference/testing.h"
 #include "query/search.h"
 #include "store_under_test.h"
+#include "traceql/checker.h"
+#include "traceql/parser.h"
 
 namespace khtrace::conformance {
 namespace {
@@ -99,6 +102,95 @@ TEST_P(TraceQlOverStores, DoesWhatTheCasesSay) {
     }
   }
 }
+
+traceql::Query Parsed(std::string_view text) {
+  auto query = traceql::ParseQuery(text);
+  KHTRACE_CHECK(query.has_value());
+  KHTRACE_CHECK(traceql::CheckQuery(*query).has_value());
+  return *std::move(query);
+}
+
+class TraceQlOverBackends : public ::testing::TestWithParam<size_t> {
+ protected:
+  storage::TraceStore& store() { return under_test_->store(); }
+  void WriteAndFlush(model::SpanBatchPtr batch) {
+    ASSERT_TRUE(WriteNow(store(), std::move(batch)).has_value());
+    under_test_->Flush();
+  }
+  size_t Found(std::string_view text) {
+    const traceql::Query query = Parsed(text);
+    const auto result = query::Search(store(), {}, {.query = &query});
+    return result ? result->traces.size() : SIZE_MAX;
+  }
+
+ private:
+  const std::unique_ptr<StoreUnderTest> under_test_ =
+      AllBackends()[GetParam()].make();
+};
+
+// A broken clock's span must not hide its neighbours from the zone maps.
+TEST_P(TraceQlOverBackends, SpanOfCenturiesHidesNothing) {
+  model::SpanBatchBuilder builder;
+  builder.AddResource();
+  builder.AddScope("suite", "1");
+  for (const uint64_t id : {1, 2}) {
+    model::SpanBatchBuilder::SpanFields fields;
+    fields.trace_id = {7, id};
+    fields.span_id = {id};
+    fields.start = id == 1 ? UnixNanos{1} : AtMillis(0);
+    fields.end = id == 1 ? UnixNanos{UINT64_MAX} : AtMillis(5000);
+    fields.name = "op";
+    builder.AddSpan(fields);
+  }
+  WriteAndFlush(std::make_shared<const model::SpanBatch>(builder.Build()));
+  EXPECT_EQ(Found("{ duration > 1s && duration < 10s }"), 1u);
+}
+
+// What compare() counts depends on keys that come later.
+TEST_P(TraceQlOverBackends, CacheKnowsOfNewKeys) {
+  const auto write = [&](uint64_t trace, std::string_view key) {
+    model::SpanBatchBuilder builder;
+    builder.AddResource();
+    builder.AddScope("suite", "1");
+    model::SpanBatchBuilder::SpanFields fields;
+    fields.trace_id = {7, trace};
+    fields.span_id = {trace};
+    fields.start = AtMillis(trace);
+    fields.end = AtMillis(trace + 1);
+    builder.AddSpan(fields);
+    builder.AddSpanAttribute(key, model::AttrValue::Int(1));
+    WriteAndFlush(std::make_shared<const model::SpanBatch>(builder.Build()));
+  };
+  const traceql::Query query = Parsed("{ } | compare({ status = error })");
+  query::MetricsCache cache;
+  const auto labels = [&](query::MetricsCache* used) {
+    query::MetricsRequest request;
+    request.query = &query;
+    request.start = kBase;
+    request.end = AtMillis(60'000);
+    request.cache = used;
+    std::string text;
+    const auto result = query::RunMetrics(store(), {}, request);
+    if (!result) return result.error().message;
+    for (const query::Series& series : result->series) {
+      for (const query::Label& label : series.labels) {
+        text += label.key + "=" + traceql::ToString(label.value) + " ";
+      }
+      text += "\n";
+    }
+    return text;
+  };
+  write(1, "middle");
+  EXPECT_EQ(labels(&cache), labels(nullptr));
+  write(2, "aaa");
+  EXPECT_EQ(labels(&cache), labels(nullptr));
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, TraceQlOverBackends,
+                         ::testing::Range(size_t{0}, AllBackends().size()),
+                         [](const ::testing::TestParamInfo<size_t>& param) {
+                           return AllBackends()[param.param].name;
+                         });
 
 std::string NameOf(
     const ::testing::TestParamInfo<TraceQlOverStores::ParamType>& param) {

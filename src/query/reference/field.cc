@@ -78,8 +78,8 @@ Value DurationOf(uint64_t nanos) {
 }
 
 Error ByZero(const FieldExpr& expr) {
-  return Error(Code::kInvalidArgument,
-               "division by zero in " + traceql::Print(expr));
+  return Error{Code::kInvalidArgument,
+               "division by zero in " + traceql::Print(expr)};
 }
 
 Value TextOrNil(std::string_view text) {

@@ -34,8 +34,8 @@ void SetValue(const NamedValue& value, std::vector<NamedValue>* values) {
 }
 
 Error ByZero(const ScalarExpr& expr) {
-  return Error(Code::kInvalidArgument,
-               "division by zero in " + traceql::Print(expr));
+  return Error{Code::kInvalidArgument,
+               "division by zero in " + traceql::Print(expr)};
 }
 
 }  // namespace
@@ -128,10 +128,10 @@ Result<std::vector<uint32_t>> PipelineEvaluator::Side(
   ASSIGN_OR_RETURN(const RowSets sets, Apply(expr, input));
   if (sets.empty()) return Rows();
   if (sets.size() == 1) return sets.front().rows;
-  return Error(Code::kInvalidArgument,
+  return Error{Code::kInvalidArgument,
                "spanset operators are not supported for multiple spansets per "
                "trace. consider using coalesce(): " +
-                   traceql::Print(SpansetExpr{binary, expr.position}));
+                   traceql::Print(SpansetExpr{binary, expr.position})};
 }
 
 // --- Groups -----------------------------------------------------------------
@@ -220,10 +220,10 @@ Result<Value> PipelineEvaluator::Evaluate(const traceql::ScalarPipeline& scalar,
                                           ScalarOutput* out) {
   ASSIGN_OR_RETURN(const RowSets sets, RunOn(*scalar.pipeline, input));
   if (sets.size() > 1) {
-    return Error(Code::kInvalidArgument,
+    return Error{Code::kInvalidArgument,
                  "spanset operators are not supported for multiple spansets "
                  "per trace. consider using coalesce(): " +
-                     traceql::Print(*scalar.pipeline));
+                     traceql::Print(*scalar.pipeline)};
   }
   const Rows rows = sets.empty() ? Rows() : sets.front().rows;
   out->pipelines = true;

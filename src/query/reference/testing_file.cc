@@ -59,8 +59,8 @@ Status TakeOption(std::string_view text, SemanticsCase* c) {
   } else if (word == "times") {
     c->show_times = true;
   } else {
-    return Error(Code::kInvalidArgument,
-                 "unknown option: " + std::string(text));
+    return Error{Code::kInvalidArgument,
+                 "unknown option: " + std::string(text)};
   }
   return {};
 }
@@ -71,7 +71,7 @@ class FileReader {
       : in_(path), name_(std::filesystem::path(path).filename().string()) {}
 
   Result<std::vector<SemanticsCase>> Read() {
-    if (!in_) return Error(Code::kNotFound, "cannot open " + name_);
+    if (!in_) return Error{Code::kNotFound, "cannot open " + name_};
     std::string text;
     for (int number = 1; std::getline(in_, text); ++number) {
       where_ = fmt::format("{}:{}", name_, number);
@@ -104,8 +104,8 @@ class FileReader {
     // Options before the first case are those of all cases of the store.
     if (TakePrefix("> ", &line)) return TakeOption(line, &defaults_);
     if (line != "store") {
-      return Error(Code::kInvalidArgument,
-                   "cannot understand: " + std::string(line));
+      return Error{Code::kInvalidArgument,
+                   "cannot understand: " + std::string(line)};
     }
     in_store_ = true;
     defaults_ = {};
@@ -122,7 +122,7 @@ class FileReader {
       in_store_ = false;
     }
     if (store_ == nullptr) {
-      return Error(Code::kInvalidArgument, "there is no store before it");
+      return Error{Code::kInvalidArgument, "there is no store before it"};
     }
     SemanticsCase& c = cases_.emplace_back(defaults_);
     c.where = where_;

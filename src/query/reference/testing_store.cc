@@ -23,7 +23,7 @@ using model::AttrValue;
 using model::SpanBatchBuilder;
 
 Error Bad(std::string_view what, std::string_view text) {
-  return Error(Code::kInvalidArgument, fmt::format("bad {}: {}", what, text));
+  return Error{Code::kInvalidArgument, fmt::format("bad {}: {}", what, text)};
 }
 
 Result<uint64_t> Time(std::string_view text) {

@@ -164,6 +164,8 @@ Status PartFrame::MakeText(const PartFrames::Source& source, FrameColumn* out) {
 
 Status PartFrame::MakeScopes(const PartFrames::Source& source,
                              FrameColumn* out) {
+  const std::vector<uint8_t>& present = source.scopes->present;
+  if (std::find(present.begin(), present.end(), 1) == present.end()) return {};
   Ints scopes;
   RETURN_IF_ERROR(Read(Table::kSpan, F::kScope, &scopes));
   const size_t count = source.scopes->values.size();
@@ -284,6 +286,8 @@ Result<bool> PartFrame::MayHaveInt(size_t index, int64_t low, int64_t high) {
       return static_cast<int64_t>(column.is_attribute() ? BiasInt(stored)
                                                         : stored);
     };
+    // Fields are unsigned: a zone beyond what an int64 holds says nothing.
+    if (!column.is_attribute() && chunk.max > INT64_MAX) return true;
     if (bound(chunk.min) <= high && bound(chunk.max) >= low) return true;
   }
   return false;

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
+#include "base/mutex.h"
 #include "model/span_batch.h"
 #include "storage/columnar/part_file.h"
 #include "storage/trace_frame.h"
@@ -47,6 +50,10 @@ class PartFrames {
   void FindSource(const FrameKey& key, Source* source) const;
   void FindAttribute(Table table, const FrameKey& key, Source* source) const;
   std::shared_ptr<const FrameDictionary> ScopeValues(const FrameKey& key) const;
+  // How many values of the column each of the shapes names.
+  std::span<const uint32_t> ValuesOf(const TableShapes& shapes,
+                                     uint32_t column) const
+      KHTRACE_EXCLUDES(mu_);
   // Whether some scope's value is this text, or an array.
   static bool ScopesMayHave(const Source& source, std::string_view text);
   // What the codes of the source's only column stand for. `optional`: code 0
@@ -58,6 +65,9 @@ class PartFrames {
   const model::SpanBatch& scopes_;
   const std::shared_ptr<const FrameRequest> request_;
   const std::unique_ptr<Source[]> sources_;  // by column of the request
+  mutable Mutex mu_;
+  mutable std::map<uint32_t, std::vector<uint32_t>> values_of_
+      KHTRACE_GUARDED_BY(mu_);
 };
 
 }  // namespace khtrace::storage::columnar

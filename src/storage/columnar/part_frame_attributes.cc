@@ -18,13 +18,7 @@ Result<RowMap> PartFrame::MapRows(Table table, uint32_t column) {
     RETURN_IF_ERROR(Read(table, F::kShape, &codes));
   }
   ASSIGN_OR_RETURN(const TableShapes* shapes, file_.Shapes(table));
-  RowMap map{codes, {}};
-  map.values_of.reserve(shapes->count());
-  for (size_t s = 0; s < shapes->count(); ++s) {
-    const auto shape = shapes->Shape(s);
-    map.values_of.push_back(
-        static_cast<uint32_t>(std::count(shape.begin(), shape.end(), column)));
-  }
+  const RowMap map{codes, part_.ValuesOf(*shapes, column)};
   if (!map.Fits(file_.column(column).chunks[group_].values)) {
     return file_.Locate({Code::kDataLoss, "shapes and values do not agree"},
                         column, group_);

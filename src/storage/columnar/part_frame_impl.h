@@ -42,6 +42,7 @@ class PartFrame : public TraceFrame {
     return Ends(F::kLinks, rows_.links, &link_ends_);
   }
   Result<const FrameColumn*> Column(size_t index) override;
+  void Forget(size_t index) override { columns_[index].reset(); }
   Result<bool> MayHaveText(size_t index, std::string_view text) override;
   Result<bool> MayHaveInt(size_t index, int64_t low, int64_t high) override;
 

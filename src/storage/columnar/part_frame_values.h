@@ -16,8 +16,8 @@ namespace khtrace::storage::columnar {
 
 // Which rows of a row group have a value in one column, and how many.
 struct RowMap {
-  std::span<const uint64_t> shapes;  // by row
-  std::vector<uint32_t> values_of;   // by shape
+  std::span<const uint64_t> shapes;     // by row
+  std::span<const uint32_t> values_of;  // by shape
 
   size_t rows() const { return shapes.size(); }
 

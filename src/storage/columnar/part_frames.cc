@@ -134,6 +134,21 @@ std::shared_ptr<const FrameDictionary> PartFrames::ScopeValues(
   return dictionary;
 }
 
+std::span<const uint32_t> PartFrames::ValuesOf(const TableShapes& shapes,
+                                               uint32_t column) const {
+  MutexLock lock(mu_);
+  const auto [at, added] = values_of_.try_emplace(column);
+  std::vector<uint32_t>& counts = at->second;  // stays where it is
+  if (!added) return counts;
+  counts.reserve(shapes.count());
+  for (size_t s = 0; s < shapes.count(); ++s) {
+    const auto shape = shapes.Shape(s);
+    counts.push_back(
+        static_cast<uint32_t>(std::count(shape.begin(), shape.end(), column)));
+  }
+  return counts;
+}
+
 bool PartFrames::ScopesMayHave(const Source& source, std::string_view text) {
   const std::vector<AttrValue>& values = source.scopes->values;
   return std::any_of(values.begin(), values.end(), [&](const AttrValue& v) {

@@ -42,11 +42,12 @@ void SplitTraces::DropGone(const PartList& parts) {
   std::erase_if(known_, [&](const auto& known) {
     return !there.contains(known.first) || known.second.part.expired();
   });
-  const auto& known = known_;
   for (auto at = split_.begin(); at != split_.end();) {
-    std::erase_if(at->second, [&](const PartPlace& place) {
-      return !known.contains(place.part);
-    });
+    std::vector<PartPlace> left;
+    for (const PartPlace& place : at->second) {
+      if (known_.contains(place.part)) left.push_back(place);
+    }
+    at->second = std::move(left);
     at = at->second.size() < 2 ? split_.erase(at) : std::next(at);
   }
 }
@@ -144,23 +145,22 @@ Result<SplitTraces::SplitTraceList> SplitTraces::InHeads(
   if (parts->empty()) return SplitTraceList();
   boost::unordered_flat_set<TraceId, model::TraceIdHash> seen;
   std::vector<PartPlace> places;
-  auto& in_heads = in_heads_;
   for (const HeadView& head : heads) {
     HeadProgress& progress = heads_[head.generation.get()];
     progress.head = head.generation;
+    std::vector<model::SpanBatchPtr> fresh;
     size_t number = 0;
-    Status status;
     head.ForEach([&](const HeadBatch& entry) {
-      if (!status || number++ < progress.batches) return;
-      for (const TraceId& id : entry.batch->spans().trace_id) {
-        if (!seen.insert(id).second || in_heads.contains(id)) continue;
-        status = FindPlaces(context, id, *parts, losses, &places);
-        if (!status) return;
-        if (!places.empty()) in_heads[id] = places;
-      }
-      progress.batches = number;
+      if (number++ >= progress.batches) fresh.push_back(entry.batch);
     });
-    RETURN_IF_ERROR(std::move(status));
+    for (const model::SpanBatchPtr& batch : fresh) {
+      for (const TraceId& id : batch->spans().trace_id) {
+        if (!seen.insert(id).second || in_heads_.contains(id)) continue;
+        RETURN_IF_ERROR(FindPlaces(context, id, *parts, losses, &places));
+        if (!places.empty()) in_heads_[id] = places;
+      }
+      ++progress.batches;
+    }
   }
   return ListOf(in_heads_);
 }
