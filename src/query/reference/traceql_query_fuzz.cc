@@ -20,7 +20,12 @@
 
 namespace {
 
-using namespace khtrace;  // NOLINT(google-build-using-namespace)
+namespace model = khtrace::model;
+namespace query = khtrace::query;
+namespace storage = khtrace::storage;
+namespace traceql = khtrace::traceql;
+using khtrace::Result;
+using khtrace::Status;
 using query::reference::ByteSource;
 
 constexpr int kQueries = 4;
