@@ -240,8 +240,10 @@ class ServerImpl : public Server {
     add_routes(door.router.emplace());
     const net::HttpHandler handler = Guard(*door.router, guarded);
     if (with_grpc) {
+      net::GrpcServerOptions grpc_options;
+      grpc_options.max_connection_idle = kGrpcIdle;
       ASSIGN_OR_RETURN(door.grpc, net::GrpcServer::StartWithoutPort(
-                                      {.max_connection_idle = kGrpcIdle},
+                                      std::move(grpc_options),
                                       api::TempoGrpcHandlers(handler)));
       options.on_http2 = [&grpc = *door.grpc](int fd, const std::string& read) {
         grpc.Adopt(fd, read);
