@@ -15,6 +15,19 @@ using traceql::Pipeline;
 using traceql::ScalarExpr;
 using traceql::SpansetExpr;
 
+using traceql::MetricsExpr;
+
+// Of a metrics query, the first pipeline as it is read.
+const Pipeline* PipelineOf(const MetricsExpr& expr) {
+  if (const auto* query = std::get_if<traceql::MetricsQuery>(&expr.node)) {
+    return &query->pipeline;
+  }
+  const auto* binary = std::get_if<traceql::MetricsBinary>(&expr.node);
+  if (binary == nullptr) return nullptr;
+  const Pipeline* left = PipelineOf(*binary->left);
+  return left != nullptr ? left : PipelineOf(*binary->right);
+}
+
 class Collector {
  public:
   void Add(const Pipeline& pipeline) {
@@ -131,6 +144,33 @@ Status CheckSupported(const traceql::Query& query) {
                                            ": spans are not graded yet"};
   }
   return {};
+}
+
+const Pipeline& PipelineOf(const traceql::Query& query) {
+  if (!query.is_metrics()) return std::get<Pipeline>(query.root);
+  return *PipelineOf(std::get<MetricsExpr>(query.root));
+}
+
+bool ShownElsewhere(const Attribute& attribute) {
+  switch (attribute.intrinsic) {
+    case Intrinsic::kName:
+    case Intrinsic::kDuration:
+    case Intrinsic::kSpanId:
+    case Intrinsic::kRootName:
+    case Intrinsic::kRootServiceName:
+    case Intrinsic::kTraceDuration:
+    case Intrinsic::kTraceId:
+    case Intrinsic::kTraceSpanCount:
+    case Intrinsic::kTraceErrorCount:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string KeyOf(const Attribute& attribute) {
+  if (attribute.intrinsic != Intrinsic::kNone) return ToString(attribute);
+  return attribute.parent ? "parent." + attribute.name : attribute.name;
 }
 
 }  // namespace khtrace::query

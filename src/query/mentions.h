@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -15,6 +16,14 @@ struct Mention {
 
 // The attributes of a pipeline in the order in which they are read, each once.
 std::vector<Mention> MentionsOf(const traceql::Pipeline& pipeline);
+
+// What a search runs: of a metrics query, the first pipeline as it is read.
+const traceql::Pipeline& PipelineOf(const traceql::Query& query);
+
+// Whether it has its own field in an answer, or belongs to the trace.
+bool ShownElsewhere(const traceql::Attribute& attribute);
+// What it is called among a span's values.
+std::string KeyOf(const traceql::Attribute& attribute);
 
 // kUnimplemented if the query mentions an intrinsic for which there are no
 // values yet: perf:grade, perf:category.

@@ -25,8 +25,6 @@ using traceql::Intrinsic;
 using traceql::MetricsExpr;
 using traceql::MetricsQuery;
 
-// Exemplars of one answer: Tempo's default and maximum.
-constexpr size_t kMaxExemplars = 100;
 // Spans that a unit offers as exemplars.
 constexpr size_t kExemplarsOfUnit = 8;
 
@@ -41,20 +39,6 @@ constexpr Intrinsic kCompared[] = {
     Intrinsic::kInstrumentationName,
     Intrinsic::kInstrumentationVersion,
 };
-
-size_t ExemplarLimit(const MetricsRequest& request) {
-  for (const traceql::Hint& hint : request.query->hints) {
-    if (hint.name != "exemplars") continue;
-    if (const auto* wanted = std::get_if<bool>(&hint.value.value)) {
-      return *wanted ? kMaxExemplars : 0;
-    }
-    if (const auto* limit = std::get_if<int64_t>(&hint.value.value)) {
-      return std::min(static_cast<size_t>(std::max<int64_t>(*limit, 0)),
-                      kMaxExemplars);
-    }
-  }
-  return std::min(request.max_exemplars, kMaxExemplars);
-}
 
 // The first interval begins before 1970 where the range does at 1970.
 UnixNanos StartOf(const TimeAxis& axis) {

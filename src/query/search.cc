@@ -18,22 +18,6 @@ namespace {
 using traceql::MetricsExpr;
 using traceql::Pipeline;
 
-// Of a metrics query, the first pipeline as it is read.
-const Pipeline* PipelineOf(const MetricsExpr& expr) {
-  if (const auto* query = std::get_if<traceql::MetricsQuery>(&expr.node)) {
-    return &query->pipeline;
-  }
-  const auto* binary = std::get_if<traceql::MetricsBinary>(&expr.node);
-  if (binary == nullptr) return nullptr;
-  const Pipeline* left = PipelineOf(*binary->left);
-  return left != nullptr ? left : PipelineOf(*binary->right);
-}
-
-const Pipeline& PipelineOf(const traceql::Query& query) {
-  if (!query.is_metrics()) return std::get<Pipeline>(query.root);
-  return *PipelineOf(std::get<MetricsExpr>(query.root));
-}
-
 bool Better(const TraceHit& a, const TraceHit& b) {
   if (a.start != b.start) return a.start > b.start;
   return a.trace_id < b.trace_id;

@@ -320,4 +320,20 @@ void Finish(size_t max_series, MetricsResult* result) {
       max_series);
 }
 
+size_t ExemplarLimit(const MetricsRequest& request) {
+  // Tempo's default and maximum.
+  constexpr size_t kMaxExemplars = 100;
+  for (const traceql::Hint& hint : request.query->hints) {
+    if (hint.name != "exemplars") continue;
+    if (const auto* wanted = std::get_if<bool>(&hint.value.value)) {
+      return *wanted ? kMaxExemplars : 0;
+    }
+    if (const auto* limit = std::get_if<int64_t>(&hint.value.value)) {
+      return std::min(static_cast<size_t>(std::max<int64_t>(*limit, 0)),
+                      kMaxExemplars);
+    }
+  }
+  return std::min(request.max_exemplars, kMaxExemplars);
+}
+
 }  // namespace khtrace::query

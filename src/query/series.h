@@ -66,4 +66,8 @@ std::vector<Series> Calculate(traceql::BinaryOp op, const Operand& left,
 // Sorts; then at most `max_series` (0: all), which makes the result partial.
 void Finish(size_t max_series, MetricsResult* result);
 
+// Exemplars of one answer: the hint `exemplars`, else what is asked for; at
+// most 100.
+size_t ExemplarLimit(const MetricsRequest& request);
+
 }  // namespace khtrace::query

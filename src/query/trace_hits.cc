@@ -14,29 +14,6 @@ using traceql::Attribute;
 using traceql::Intrinsic;
 using traceql::Type;
 
-// What has its own field in an answer, or belongs to the trace.
-bool ShownElsewhere(const Attribute& attribute) {
-  switch (attribute.intrinsic) {
-    case Intrinsic::kName:
-    case Intrinsic::kDuration:
-    case Intrinsic::kSpanId:
-    case Intrinsic::kRootName:
-    case Intrinsic::kRootServiceName:
-    case Intrinsic::kTraceDuration:
-    case Intrinsic::kTraceId:
-    case Intrinsic::kTraceSpanCount:
-    case Intrinsic::kTraceErrorCount:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::string KeyOf(const Attribute& attribute) {
-  if (attribute.intrinsic != Intrinsic::kNone) return ToString(attribute);
-  return attribute.parent ? "parent." + attribute.name : attribute.name;
-}
-
 Leaf ColumnLeaf(ColumnSet* columns, FrameField field, std::string key = {}) {
   Leaf leaf;
   leaf.type = Type::kInt;

@@ -19,23 +19,6 @@ using traceql::MetricsExpr;
 using traceql::MetricsQuery;
 using traceql::ScalarExpr;
 
-// Tempo's default and maximum.
-constexpr size_t kMaxExemplars = 100;
-
-size_t ExemplarLimit(const MetricsRequest& request) {
-  for (const traceql::Hint& hint : request.query->hints) {
-    if (hint.name != "exemplars") continue;
-    if (const auto* wanted = std::get_if<bool>(&hint.value.value)) {
-      return *wanted ? kMaxExemplars : 0;
-    }
-    if (const auto* limit = std::get_if<int64_t>(&hint.value.value)) {
-      return std::min(static_cast<size_t>(std::max<int64_t>(*limit, 0)),
-                      kMaxExemplars);
-    }
-  }
-  return std::min(request.max_exemplars, kMaxExemplars);
-}
-
 class Runner {
  public:
   Runner(std::span<const Trace> traces, const TimeAxis& axis)

@@ -20,45 +20,6 @@ using traceql::Intrinsic;
 using traceql::MetricsExpr;
 using traceql::Pipeline;
 
-// Of a metrics query, the first pipeline as it is read.
-const Pipeline* PipelineOf(const MetricsExpr& expr) {
-  if (const auto* query = std::get_if<traceql::MetricsQuery>(&expr.node)) {
-    return &query->pipeline;
-  }
-  const auto* binary = std::get_if<traceql::MetricsBinary>(&expr.node);
-  if (binary == nullptr) return nullptr;
-  const Pipeline* left = PipelineOf(*binary->left);
-  return left != nullptr ? left : PipelineOf(*binary->right);
-}
-
-const Pipeline& PipelineOf(const traceql::Query& query) {
-  if (!query.is_metrics()) return std::get<Pipeline>(query.root);
-  return *PipelineOf(std::get<MetricsExpr>(query.root));
-}
-
-// What has its own field in an answer, or belongs to the trace.
-bool ShownElsewhere(const Attribute& attribute) {
-  switch (attribute.intrinsic) {
-    case Intrinsic::kName:
-    case Intrinsic::kDuration:
-    case Intrinsic::kSpanId:
-    case Intrinsic::kRootName:
-    case Intrinsic::kRootServiceName:
-    case Intrinsic::kTraceDuration:
-    case Intrinsic::kTraceId:
-    case Intrinsic::kTraceSpanCount:
-    case Intrinsic::kTraceErrorCount:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::string KeyOf(const Attribute& attribute) {
-  if (attribute.intrinsic != Intrinsic::kNone) return ToString(attribute);
-  return attribute.parent ? "parent." + attribute.name : attribute.name;
-}
-
 SpanHit HitOf(const Trace& trace, uint32_t row,
               const std::vector<Mention>& mentions) {
   const SpanBatch& batch = trace.batch();
