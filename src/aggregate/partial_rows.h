@@ -47,6 +47,15 @@ struct Latest {
   auto operator<=>(const Latest&) const = default;
 };
 
+// What a span's attributes say of its work, beside its names: of several the
+// least one counts. The numbers are on disk.
+enum class Trait : uint8_t {
+  kNone = 0,
+  kAi = 1,         // a key that begins with gen_ai., ai. or llm.
+  kDatabase = 2,   // db.system.name or db.system
+  kMessaging = 3,  // messaging.system
+};
+
 // Spans by operation. Bucket: of the span.
 struct RedKey {
   static constexpr uint32_t kMinutes = kBucketMinutes;

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "analysis/bottleneck.h"
+#include "analysis/critical_path.h"
+#include "analysis/dependency_graph.h"
+#include "analysis/error_pattern.h"
+#include "analysis/explain.h"
+#include "analysis/operation_report.h"
+#include "analysis/options.h"
+#include "analysis/trace_report.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "base/request_context.h"
+#include "base/result.h"
+#include "storage/trace_store.h"
+
+namespace khtrace::analysis {
+
+// All figures of one window, made together. Immutable.
+struct Snapshot {
+  Window window;  // widened to whole buckets, and no longer than there is data
+  UnixNanos generated_at;
+  uint64_t spans = 0;
+  std::vector<OperationReport> operations;
+  std::vector<ServiceReport> services;  // point into `operations`
+  DependencyGraph dependencies;
+  std::vector<RootPaths> paths;
+  std::optional<Grade> grade;  // of everything
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Analysis of what a store holds: asks it for aggregates, judges them, and
+// keeps the answers for a moment. Errors are those of TraceReader. Thread-safe.
+class Analyzer {
+ public:
+  // `reader` and `clock` outlive the analyzer. `helpers`: threads that may
+  // help with queries; may be nullptr.
+  Analyzer(storage::TraceReader& reader, const Clock& clock,
+           AnalysisOptions options, Executor* helpers);
+
+  const AnalysisOptions& options() const { return options_; }
+
+  // kInvalidArgument: window.end not after window.start. An answer may be two
+  // seconds old (five of windows over an hour).
+  Result<SnapshotPtr> Look(const RequestContext& context, Window window)
+      KHTRACE_EXCLUDES(mu_);
+  Result<BottleneckList> Bottlenecks(const RequestContext& context,
+                                     const BottleneckRequest& request)
+      KHTRACE_EXCLUDES(mu_);
+  // Points of `minutes` (a multiple of 5; 0: about 60 points).
+  Result<std::vector<TimePoint>> Series(const RequestContext& context,
+                                        Window window, uint32_t minutes,
+                                        std::string_view service,
+                                        std::string_view operation);
+  // kNotFound: no span of that name in the window (of that service, if given).
+  Result<OperationAnalysis> AnalyzeOperation(const RequestContext& context,
+                                             const OperationRequest& request)
+      KHTRACE_EXCLUDES(mu_);
+  Result<std::vector<ErrorPattern>> Errors(const RequestContext& context,
+                                           Window window);
+  // kNotFound.
+  Result<TraceReport> AnalyzeTrace(const RequestContext& context,
+                                   const model::TraceId& id);
+  Result<Explanation> Explain(const RequestContext& context,
+                              ExplainRequest request);
+
+ private:
+  struct Key {
+    std::string tenant;
+    uint64_t start = 0;
+    uint64_t end = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Kept {
+    SnapshotPtr snapshot;
+    std::chrono::nanoseconds made{};
+  };
+  // Evidence of an operation does not change while its examples stay.
+  struct Advice {
+    std::vector<Example> examples;
+    std::vector<Recommendation> recommendations;
+  };
+
+  Result<SnapshotPtr> Make(const RequestContext& context, Window window);
+  std::vector<Recommendation> Advise(const RequestContext& context,
+                                     const OperationReport& operation)
+      KHTRACE_EXCLUDES(mu_);
+
+  storage::TraceReader& reader_;
+  const Clock& clock_;
+  const AnalysisOptions options_;
+  Executor* const helpers_;
+  Mutex mu_;
+  std::map<Key, Kept> kept_ KHTRACE_GUARDED_BY(mu_);
+  std::map<std::string, Advice> advice_ KHTRACE_GUARDED_BY(mu_);
+};
+
+}  // namespace khtrace::analysis
