@@ -41,6 +41,13 @@ void Apply(Latest& to, const Latest& from, bool subtract) {
   if (!subtract) to = std::max(to, from);
 }
 
+void Apply(Slowest& to, const Slowest& from, bool subtract) {
+  if (!subtract && from.Before(to)) to = from;
+}
+void Apply(Sampled& to, const Sampled& from, bool subtract) {
+  if (!subtract && from.Before(to)) to = from;
+}
+
 bool IsEmpty(uint64_t count) { return count == 0; }
 bool IsEmpty(LatencyHistogram& histogram) {
   histogram.DropEmptyBins();
@@ -49,6 +56,8 @@ bool IsEmpty(LatencyHistogram& histogram) {
 // They mean nothing where nothing was counted.
 bool IsEmpty(const Earliest&) { return true; }
 bool IsEmpty(const Latest&) { return true; }
+bool IsEmpty(const Slowest&) { return true; }
+bool IsEmpty(const Sampled&) { return true; }
 
 size_t BytesOf(const LatencyHistogram& histogram) {
   return histogram.bins().size_bytes();

@@ -2,8 +2,10 @@
 #include "aggregate/partial_builder.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "aggregate/error_text.h"
+#include "aggregate/span_traits.h"
 
 namespace khtrace::aggregate {
 
@@ -31,19 +33,21 @@ uint32_t PartialBuilder::FramesOf(const SpanBatch& batch,
   });
 }
 
-const std::vector<uint8_t>& PartialBuilder::KeysOf(const SpanBatch& batch) {
+const std::vector<PartialBuilder::KnownAs>& PartialBuilder::KeysOf(
+    const SpanBatch& batch) {
   static constexpr std::array<std::string_view, kKnownKeys> kNames = {
       "db.system.name",    "db.system",
       "messaging.system",  "messaging.destination.name",
       "peer.service",      "server.address",
       "net.peer.name",     "exception.type",
       "exception.message", "exception.stacktrace",
-      "error.type"};
-  std::vector<uint8_t>& keys = keys_[&batch];
+      "error.type",        "sampling.ratio"};
+  std::vector<KnownAs>& keys = keys_[&batch];
   for (auto code = static_cast<model::KeyCode>(keys.size());
        code < batch.key_count(); ++code) {
     const auto name = std::find(kNames.begin(), kNames.end(), batch.Key(code));
-    keys.push_back(static_cast<uint8_t>(name - kNames.begin()));
+    keys.push_back({static_cast<uint8_t>(name - kNames.begin()),
+                    TraitOfKey(batch.Key(code))});
   }
   return keys;
 }
@@ -53,9 +57,9 @@ PartialBuilder::KnownTexts PartialBuilder::FindTexts(const SpanBatch& batch,
   KnownTexts found;
   found.fill(kNoCode);
   if (range.size() == 0) return found;
-  const std::vector<uint8_t>& keys = KeysOf(batch);
+  const std::vector<KnownAs>& keys = KeysOf(batch);
   for (const model::Attr& attr : batch.Attributes(range)) {
-    const uint8_t key = keys[attr.key];
+    const uint8_t key = keys[attr.key].key;
     if (key == kNoKey || attr.type != model::AttrType::kString) continue;
     found[key] = static_cast<model::StringCode>(attr.payload);
   }
@@ -95,15 +99,58 @@ void PartialBuilder::AddTrace(const TraceView& trace) {
   AddErrors();
 }
 
+uint64_t PartialBuilder::UnsampledBy(const SpanBatch& batch,
+                                     model::StringCode trace_state) {
+  return unsampled_[trace_states_.Get(&batch, trace_state, [&] {
+    const auto probability = SamplingProbability(batch.String(trace_state));
+    unsampled_.push_back(probability ? UnsampledOf(*probability) : 0);
+    return static_cast<uint32_t>(unsampled_.size() - 1);
+  })];
+}
+
+void PartialBuilder::ReadAttributes(const RowRef& ref, Trait* trait,
+                                    uint64_t* unsampled) {
+  const SpanBatch& batch = *ref.batch;
+  const model::AttrRange range = batch.spans().attributes[ref.row];
+  if (range.size() == 0) return;
+  const std::vector<KnownAs>& keys = KeysOf(batch);
+  for (const model::Attr& attr : batch.Attributes(range)) {
+    const KnownAs known = keys[attr.key];
+    if (!known.matters()) continue;
+    if (known.trait != Trait::kNone &&
+        (*trait == Trait::kNone || known.trait < *trait)) {
+      *trait = known.trait;
+    }
+    if (known.key == kSamplingRatio && attr.type == model::AttrType::kDouble &&
+        *unsampled == 0) {
+      *unsampled = UnsampledOf(std::bit_cast<double>(attr.payload));
+    }
+  }
+}
+
 void PartialBuilder::AddRed() {
   for (uint32_t i = 0; i < trace_->rows.size(); ++i) {
     const RowRef& ref = trace_->rows[i];
-    const RedKey key{service_[i], name_[i], static_cast<uint8_t>(kind_[i]),
-                     static_cast<uint8_t>(ref.batch->spans().status[ref.row]),
+    const model::SpanColumns& spans = ref.batch->spans();
+    Trait trait = Trait::kNone;
+    uint64_t unsampled = UnsampledBy(*ref.batch, spans.trace_state[ref.row]);
+    ReadAttributes(ref, &trait, &unsampled);
+    const RedKey key{service_[i],
+                     name_[i],
+                     static_cast<uint8_t>(kind_[i]),
+                     static_cast<uint8_t>(spans.status[ref.row]),
+                     trait,
                      Bucket<RedKey>(i)};
-    const auto [sums, added] = red_.try_emplace(key, 0);
-    if (added) sums->second = histograms_.New();
-    histograms_.Add(sums->second, Duration(i));
+    const auto [row, added] = red_.try_emplace(key);
+    RedSums& sums = row->second;
+    if (added) sums.durations = histograms_.New();
+    const uint64_t duration = Duration(i);
+    histograms_.Add(sums.durations, duration);
+    sums.unsampled += unsampled;
+    const Slowest slowest{duration, trace_->id};
+    if (slowest.Before(sums.slowest)) sums.slowest = slowest;
+    const Sampled sampled{duration, trace_->id};
+    if (sampled.Before(sums.sampled)) sums.sampled = sampled;
   }
 }
 
@@ -124,7 +171,8 @@ void PartialBuilder::AddCritical() {
 }
 
 void PartialBuilder::ForgetBatches() {
-  for (BatchMemo* memo : {&texts_, &services_, &messages_, &frame_numbers_}) {
+  for (BatchMemo* memo :
+       {&texts_, &services_, &messages_, &frame_numbers_, &trace_states_}) {
     memo->Clear();
   }
   keys_.clear();
@@ -132,8 +180,12 @@ void PartialBuilder::ForgetBatches() {
 
 Partial PartialBuilder::Take() {
   const std::vector<LatencyHistogram> histograms = histograms_.Take();
-  for (const auto& [key, id] : red_) {
-    partial_.red[key].durations.Merge(histograms[id]);
+  for (const auto& [key, sums] : red_) {
+    RedCell& cell = partial_.red[key];
+    cell.durations.Merge(histograms[sums.durations]);
+    cell.unsampled += sums.unsampled;
+    cell.slowest = sums.slowest;
+    cell.sampled = sums.sampled;
   }
   for (const auto& [key, sums] : edges_) {
     EdgeCell& cell = partial_.edges[key];
@@ -150,6 +202,7 @@ Partial PartialBuilder::Take() {
   edges_.clear();
   critical_.clear();
   frames_.clear();
+  unsampled_.clear();
   ForgetBatches();
   return std::exchange(partial_, Partial());
 }

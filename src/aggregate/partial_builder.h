@@ -68,8 +68,15 @@ class PartialBuilder {
     kExceptionMessage,
     kExceptionStacktrace,
     kErrorType,
+    kSamplingRatio,
     kKnownKeys,
     kNoKey = kKnownKeys,
+  };
+  // What is known of a key.
+  struct KnownAs {
+    uint8_t key = kNoKey;
+    Trait trait = Trait::kNone;
+    bool matters() const { return key != kNoKey || trait != Trait::kNone; }
   };
   static constexpr uint32_t kNoCode = UINT32_MAX;
   // The codes of their texts in a batch; kNoCode without one.
@@ -81,6 +88,12 @@ class PartialBuilder {
     uint64_t callee_errors = 0;
     HistogramPool::Id caller = 0;
     HistogramPool::Id callee = 0;
+  };
+  struct RedSums {
+    HistogramPool::Id durations = 0;
+    uint64_t unsampled = 0;
+    Slowest slowest;
+    Sampled sampled;
   };
   struct CriticalSums {
     uint64_t nanos = 0;
@@ -104,8 +117,8 @@ class PartialBuilder {
   TextId MessageOf(const model::SpanBatch& batch, model::StringCode code);
   // Position in frames_.
   uint32_t FramesOf(const model::SpanBatch& batch, model::StringCode code);
-  // KnownKey by the batch's key codes.
-  const std::vector<uint8_t>& KeysOf(const model::SpanBatch& batch);
+  // By the batch's key codes.
+  const std::vector<KnownAs>& KeysOf(const model::SpanBatch& batch);
   KnownTexts FindTexts(const model::SpanBatch& batch, model::AttrRange range);
 
   void ReadRows(const TraceView& trace);
@@ -119,6 +132,11 @@ class PartialBuilder {
     return end > start ? end - start : 0;
   }
   void AddRed();
+  uint64_t UnsampledBy(const model::SpanBatch& batch,
+                       model::StringCode trace_state);
+  // Adds what attributes say of the trait and of spans that were not sampled.
+  void ReadAttributes(const model::RowRef& ref, Trait* trait,
+                      uint64_t* unsampled);
   void AddCritical();
   // partial_builder_edges.cc
   void AddEdges();
@@ -130,20 +148,24 @@ class PartialBuilder {
   void AddCall(std::span<const Attempt> attempts, Target target);
   // partial_builder_errors.cc
   void AddErrors();
+  // Fills failed_below_ if anything failed.
+  bool FindOrigins();
   bool AddExceptions(uint32_t row);
   void AddError(uint32_t row, ErrorKey key);
 
   Partial partial_;
   HistogramPool histograms_;
-  boost::unordered_flat_map<RedKey, HistogramPool::Id, KeyHash> red_;
+  boost::unordered_flat_map<RedKey, RedSums, KeyHash> red_;
   boost::unordered_flat_map<EdgeKey, EdgeSums, KeyHash> edges_;
   boost::unordered_flat_map<CriticalKey, CriticalSums, KeyHash> critical_;
   uint64_t traces_ = 0;
 
   BatchMemo texts_;
   BatchMemo services_;
-  boost::unordered_flat_map<const model::SpanBatch*, std::vector<uint8_t>>
+  boost::unordered_flat_map<const model::SpanBatch*, std::vector<KnownAs>>
       keys_;
+  BatchMemo trace_states_;
+  std::vector<uint64_t> unsampled_;  // trace_states_ has positions in it
   BatchMemo messages_;
   BatchMemo frame_numbers_;
   std::vector<std::pair<TextId, uint32_t>> frames_;
@@ -154,6 +176,7 @@ class PartialBuilder {
   std::vector<TextId> name_;
   std::vector<model::SpanKind> kind_;
   std::vector<uint8_t> failed_;
+  std::vector<uint8_t> failed_below_;
   std::vector<uint32_t> callee_;  // a client's first callee, or kNoRow
   bool has_outgoing_ = false;
   std::vector<uint8_t> looked_below_;

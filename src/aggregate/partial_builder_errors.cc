@@ -9,7 +9,24 @@ namespace khtrace::aggregate {
 
 using model::SpanBatch;
 
+// Marks what lies above each failed span, and stops where that is done.
+bool PartialBuilder::FindOrigins() {
+  const std::span<const uint32_t> parents = trace_->tree->parents();
+  bool any = false;
+  for (uint32_t i = 0; i < parents.size(); ++i) {
+    if (failed_[i] == 0) continue;
+    if (!any) failed_below_.assign(parents.size(), 0);
+    any = true;
+    for (uint32_t up = parents[i]; up != kNoRow && failed_below_[up] == 0;
+         up = parents[up]) {
+      failed_below_[up] = 1;
+    }
+  }
+  return any;
+}
+
 void PartialBuilder::AddErrors() {
+  if (!FindOrigins()) failed_below_.assign(trace_->rows.size(), 0);
   for (uint32_t i = 0; i < trace_->rows.size(); ++i) {
     if (AddExceptions(i) || failed_[i] == 0) continue;
     const model::RowRef& ref = trace_->rows[i];
@@ -60,6 +77,7 @@ void PartialBuilder::AddError(uint32_t row, ErrorKey key) {
   const UnixNanos start{trace_->starts[row]};
   ++cell.count;
   cell.failed += failed_[row];
+  cell.origins += failed_below_[row] == 0;
   cell.first = std::min(cell.first, Earliest{start, trace_->id});
   cell.last = std::max(cell.last, Latest{start});
 }

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 #include <tuple>
+#include <utility>
 
+#include "aggregate/span_traits.h"
 #include "aggregate/testing.h"
 #include "model/span_batch_builder.h"
 #include "model/testing.h"
@@ -95,32 +98,63 @@ std::map<std::string, std::string> Edges(const Partial& partial) {
 using testing::ElementsAre;
 using testing::Pair;
 
+using Example = std::pair<model::TraceId, uint64_t>;
+
+Trait TraitOfRow(const SpanBatch& batch, model::RowIndex row) {
+  Trait trait = Trait::kNone;
+  for (const model::Attr& attr :
+       batch.Attributes(batch.spans().attributes[row])) {
+    const Trait told = TraitOfKey(batch.Key(attr.key));
+    if (told == Trait::kNone) continue;
+    trait = trait == Trait::kNone ? told : std::min(trait, told);
+  }
+  return trait;
+}
+
 TEST(PartialBuilder, RedEqualsCountingSpanBySpan) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     model::RandomBatchOptions options;
     options.span_count = 300;
     options.odd_times = seed % 2 == 0;
     const SpanBatch batch = model::RandomBatchForTesting(seed, options);
-    std::map<std::tuple<std::string, std::string, int, int, uint32_t>,
-             LatencyHistogram>
+    struct Expected {
+      LatencyHistogram durations;
+      Slowest slowest;
+      std::set<Example> examples;
+    };
+    std::map<std::tuple<std::string, std::string, int, int, int, uint32_t>,
+             Expected>
         expected;
     for (model::RowIndex row = 0; row < batch.row_count(); ++row) {
       const model::SpanColumns& spans = batch.spans();
-      expected[{std::string(batch.ServiceName(row)),
-                std::string(batch.String(spans.name[row])),
-                static_cast<int>(spans.kind[row]),
-                static_cast<int>(spans.status[row]),
-                BucketOf(spans.start[row], kBucketMinutes)}]
-          .Add(batch.DurationNanos(row));
+      Expected& sums = expected[{std::string(batch.ServiceName(row)),
+                                 std::string(batch.String(spans.name[row])),
+                                 static_cast<int>(spans.kind[row]),
+                                 static_cast<int>(spans.status[row]),
+                                 static_cast<int>(TraitOfRow(batch, row)),
+                                 BucketOf(spans.start[row], kBucketMinutes)}];
+      const uint64_t duration = batch.DurationNanos(row);
+      sums.durations.Add(duration);
+      sums.examples.insert({spans.trace_id[row], duration});
+      if (duration > sums.slowest.duration ||
+          (duration == sums.slowest.duration &&
+           (sums.slowest.empty() ||
+            spans.trace_id[row] < sums.slowest.trace_id))) {
+        sums.slowest = {duration, spans.trace_id[row]};
+      }
     }
     const Partial partial = Of({std::make_shared<const SpanBatch>(batch)});
     ASSERT_EQ(partial.red.size(), expected.size());
     for (const auto& [key, cell] : partial.red) {
-      const auto at = expected.find({std::string(partial.Text(key.service)),
-                                     std::string(partial.Text(key.operation)),
-                                     key.kind, key.status, key.minute});
+      const auto at =
+          expected.find({std::string(partial.Text(key.service)),
+                         std::string(partial.Text(key.operation)), key.kind,
+                         key.status, static_cast<int>(key.trait), key.minute});
       ASSERT_NE(at, expected.end());
-      ASSERT_EQ(cell.durations, at->second);
+      ASSERT_EQ(cell.durations, at->second.durations);
+      ASSERT_EQ(cell.slowest, at->second.slowest);
+      ASSERT_TRUE(at->second.examples.count(
+          {cell.sampled.trace_id, cell.sampled.duration}));
     }
   }
 }
@@ -334,6 +368,46 @@ TEST(PartialBuilder, CriticalSharesAddUpToTheRootsDurations) {
   }
   EXPECT_THAT(shares, ElementsAre(Pair("page", std::pair(55u, 2u)),
                                   Pair("read", std::pair(50u, 1u))));
+}
+
+TEST(PartialBuilder, SpansStandForThoseThatWereNotSampled) {
+  model::SpanBatchBuilder builder;
+  const auto add = [&](uint64_t id, std::string_view state, double ratio) {
+    builder.AddResource();
+    builder.AddScope("", "");
+    model::SpanBatchBuilder::SpanFields fields;
+    fields.trace_id = {7, id};
+    fields.span_id = {id};
+    fields.name = "op";
+    fields.trace_state = state;
+    builder.AddSpan(fields);
+    if (ratio > 0) {
+      builder.AddSpanAttribute("sampling.ratio", AttrValue::Double(ratio));
+    }
+  };
+  add(1, "ot=th:8", 0);    // one more
+  add(2, "ot=th:8", 0.1);  // the same, said twice
+  add(3, "", 0.25);        // three more
+  add(4, "vendor=x", 0);
+  const Partial partial =
+      Of({std::make_shared<const SpanBatch>(builder.Build())});
+  ASSERT_EQ(partial.red.size(), 1u);
+  EXPECT_EQ(partial.red.begin()->second.unsampled, 5 * kSampleUnit);
+  EXPECT_EQ(partial.red.begin()->second.durations.count(), 4u);
+}
+
+TEST(PartialBuilder, ErrorsBeginWhereNothingFailedBelow) {
+  const Partial partial = Of(
+      {Batch({{.span = 1, .name = "page", .failed = true},
+              {.span = 2, .parent = 1, .name = "call"},  // says nothing of it
+              {.span = 3, .parent = 2, .name = "read", .failed = true},
+              {.span = 4, .parent = 1, .name = "other", .failed = true}})});
+  std::map<std::string, uint64_t> origins;
+  for (const auto& [key, cell] : partial.errors) {
+    origins[std::string(partial.Text(key.operation))] = cell.origins;
+  }
+  EXPECT_THAT(origins, ElementsAre(Pair("other", 1u), Pair("page", 0u),
+                                   Pair("read", 1u)));
 }
 
 TEST(PartialBuilder, TakesTracesWithoutRootAndCycles) {

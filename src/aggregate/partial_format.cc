@@ -21,7 +21,7 @@
 namespace khtrace::aggregate {
 namespace {
 
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 // More than any row has: key fields, and those of a cell.
 constexpr size_t kMaxStreams = 20;
 
@@ -114,6 +114,18 @@ class TableWriter {
   }
   // Mostly there is but one.
   void Cell(const Latest& latest) { Cell(latest.start.ns - first_); }
+  void Cell(const Slowest& slowest) {
+    slowest_ = slowest;
+    Cell(slowest.duration);
+    Cell(slowest.trace_id.high);
+    Cell(slowest.trace_id.low);
+  }
+  // Of few spans it is the slowest one as well: zeros.
+  void Cell(const Sampled& sampled) {
+    Cell(slowest_.duration - sampled.duration);
+    Cell(slowest_.trace_id.high ^ sampled.trace_id.high);
+    Cell(slowest_.trace_id.low ^ sampled.trace_id.low);
+  }
 
   std::string Finish(size_t rows) const {
     KHTRACE_CHECK(next_ <= kMaxStreams);
@@ -129,6 +141,7 @@ class TableWriter {
  private:
   size_t next_ = 0;
   uint64_t first_ = 0;  // of the row
+  Slowest slowest_;
   std::array<std::string, kMaxStreams> streams_;
   std::array<uint64_t, kMaxStreams> before_{};
 };
@@ -169,6 +182,7 @@ class TableReader {
     value = static_cast<uint32_t>(Number(UINT32_MAX));
   }
   void Key(uint64_t& value) { value = Number(UINT64_MAX); }
+  void Key(Trait& value) { value = static_cast<Trait>(Number(UINT8_MAX)); }
   void Key(TargetType& value) {
     value = static_cast<TargetType>(Number(UINT8_MAX));
   }
@@ -182,6 +196,20 @@ class TableReader {
   void Cell(Latest& latest) {
     Cell(latest.start.ns);
     latest.start.ns += first_;
+  }
+  void Cell(Slowest& slowest) {
+    Cell(slowest.duration);
+    Cell(slowest.trace_id.high);
+    Cell(slowest.trace_id.low);
+    slowest_ = slowest;
+  }
+  void Cell(Sampled& sampled) {
+    Cell(sampled.duration);
+    Cell(sampled.trace_id.high);
+    Cell(sampled.trace_id.low);
+    sampled.duration = slowest_.duration - sampled.duration;
+    sampled.trace_id.high ^= slowest_.trace_id.high;
+    sampled.trace_id.low ^= slowest_.trace_id.low;
   }
   void Cell(LatencyHistogram& histogram) {
     const uint64_t bins = Varint(next_++);
@@ -220,6 +248,7 @@ class TableReader {
   bool good_ = true;
   size_t next_ = 0;
   uint64_t first_ = 0;  // of the row
+  Slowest slowest_;
   std::array<Reader, kMaxStreams> streams_;
   std::array<uint64_t, kMaxStreams> before_{};
 };
@@ -334,6 +363,12 @@ Result<Partial> Partial::Parse(std::string_view bytes) {
     return Error{Code::kUnimplemented,
                  fmt::format("aggregates of version {}, newer than this "
                              "program's {}",
+                             version, kVersion)};
+  }
+  if (reader.ok() && version > 0 && version < kVersion) {
+    return Error{Code::kUnimplemented,
+                 fmt::format("aggregates of version {}, which was never "
+                             "released; this program reads {}",
                              version, kVersion)};
   }
   if (version != kVersion) return Damaged("version");

@@ -56,15 +56,37 @@ enum class Trait : uint8_t {
   kMessaging = 3,  // messaging.system
 };
 
+// Of many spans one, always the same: the one whose trace id hashes least.
+struct Sampled {
+  uint64_t duration = 0;  // nanoseconds
+  model::TraceId trace_id;
+
+  bool operator==(const Sampled&) const = default;
+  // Nothing was sampled yet.
+  bool empty() const { return trace_id.IsZero(); }
+  // Whether it stays when both are merged.
+  bool Before(const Sampled& other) const;
+};
+// The span that took longest; of equal ones the one of the least trace id.
+struct Slowest {
+  uint64_t duration = 0;
+  model::TraceId trace_id;
+
+  bool operator==(const Slowest&) const = default;
+  bool empty() const { return trace_id.IsZero(); }
+  bool Before(const Slowest& other) const;
+};
+
 // Spans by operation. Bucket: of the span.
 struct RedKey {
   static constexpr uint32_t kMinutes = kBucketMinutes;
-  static constexpr size_t kFields = 5;
+  static constexpr size_t kFields = 6;
 
   TextId service;
   TextId operation;    // span name
   uint8_t kind = 0;    // model::SpanKind
   uint8_t status = 0;  // model::StatusCode
+  Trait trait = Trait::kNone;
   uint32_t minute = 0;
 
   bool operator==(const RedKey&) const = default;
@@ -74,15 +96,25 @@ struct RedKey {
     visit(rows.operation...);
     visit(rows.kind...);
     visit(rows.status...);
+    visit(rows.trait...);
     visit(rows.minute...);
   }
 };
 struct RedCell {
   LatencyHistogram durations;
+  // Spans that sampling left out for these, in 1024ths; modulo 2^64. A span
+  // with probability p (span_traits.h) stands for 1/p - 1 others.
+  uint64_t unsampled = 0;
+  // To look at. Like the earliest of an error they cannot be taken away.
+  Slowest slowest;
+  Sampled sampled;
 
   template <typename V, typename... Rows>
   static void Visit(V&& visit, Rows&... rows) {
     visit(rows.durations...);
+    visit(rows.unsampled...);
+    visit(rows.slowest...);
+    visit(rows.sampled...);
   }
 };
 
@@ -214,13 +246,16 @@ struct ErrorKey {
 struct ErrorCell {
   uint64_t count = 0;
   uint64_t failed = 0;  // of them on spans with an error
-  Earliest first;       // with a trace to look at
+  // Of them on spans below which no span has an error: where it began.
+  uint64_t origins = 0;
+  Earliest first;  // with a trace to look at
   Latest last;
 
   template <typename V, typename... Rows>
   static void Visit(V&& visit, Rows&... rows) {
     visit(rows.count...);
     visit(rows.failed...);
+    visit(rows.origins...);
     visit(rows.first...);
     visit(rows.last...);
   }

@@ -146,10 +146,11 @@ TEST(PartialFormat, ExampleOfTheFormatPageIsWhatIsWritten) {
   fields.kind = model::SpanKind::kServer;
   builder.AddSpan(fields);
   constexpr std::string_view kExpected(
-      "\x01\x02\x02op\x01s"
-      "\x01\x13\x01\x01\x02\x01\x00\x01\x04\x01\x00\x01\x00"
-      "\x01\x01\x01\x00\x01\x00\x01\x01",
-      28);
+      "\x02\x02\x02op\x01s"
+      "\x01\x23\x01\x01\x02\x01\x00\x01\x04\x01\x00\x01\x00\x01\x00"
+      "\x01\x01\x01\x00\x01\x00\x01\x01"
+      "\x01\x00\x01\x00\x01\x00\x01\x01\x01\x00\x01\x00\x01\x00",
+      44);
   EXPECT_EQ(
       Of({std::make_shared<const SpanBatch>(builder.Build())}).Serialise(),
       kExpected);
@@ -176,8 +177,10 @@ TEST(PartialFormat, UnknownKindIsPassedOverNewerVersionIsRefused) {
   const auto parsed = Partial::Parse(bytes);
   ASSERT_TRUE(parsed);
   EXPECT_EQ(DescribePartial(*parsed), DescribePartial(partial));
-  bytes[0] = 2;
-  EXPECT_EQ(Partial::Parse(bytes).error().code, Code::kUnimplemented);
+  for (const char version : {1, 3}) {
+    bytes[0] = version;
+    EXPECT_EQ(Partial::Parse(bytes).error().code, Code::kUnimplemented);
+  }
 }
 
 }  // namespace

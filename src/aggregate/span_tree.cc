@@ -107,10 +107,10 @@ void SpanTree::LastFirst(std::span<const uint64_t> starts,
             });
 }
 
-void SpanTree::CriticalTimes(std::span<const uint64_t> starts,
-                             std::span<const uint64_t> ends, uint32_t root,
-                             std::vector<uint64_t>* out) {
-  out->assign(size(), 0);
+template <typename Take>
+void SpanTree::WalkCritical(std::span<const uint64_t> starts,
+                            std::span<const uint64_t> ends, uint32_t root,
+                            const Take& take) {
   if (root >= size() || ends[root] <= starts[root]) return;
   todo_.assign({{root, starts[root], ends[root]}});
   while (!todo_.empty()) {
@@ -122,12 +122,32 @@ void SpanTree::CriticalTimes(std::span<const uint64_t> starts,
     uint64_t at = visit.end;
     for (const Visit& child : ordered_) {
       if (child.end > at) continue;
-      (*out)[visit.row] += at - child.end;
+      take(visit.row, child.end, at);
       todo_.push_back(child);
       at = child.begin;
     }
-    (*out)[visit.row] += at - visit.begin;
+    take(visit.row, visit.begin, at);
   }
+}
+
+void SpanTree::CriticalSegments(std::span<const uint64_t> starts,
+                                std::span<const uint64_t> ends, uint32_t root,
+                                std::vector<Segment>* out) {
+  out->clear();
+  WalkCritical(starts, ends, root,
+               [out](uint32_t row, uint64_t begin, uint64_t end) {
+                 if (begin < end) out->push_back({row, begin, end});
+               });
+}
+
+void SpanTree::CriticalTimes(std::span<const uint64_t> starts,
+                             std::span<const uint64_t> ends, uint32_t root,
+                             std::vector<uint64_t>* out) {
+  out->assign(size(), 0);
+  WalkCritical(starts, ends, root,
+               [out](uint32_t row, uint64_t begin, uint64_t end) {
+                 (*out)[row] += end - begin;
+               });
 }
 
 }  // namespace khtrace::aggregate

@@ -47,6 +47,17 @@ class SpanTree {
   void ChildTimes(std::span<const uint64_t> starts,
                   std::span<const uint64_t> ends, std::vector<uint64_t>* out);
 
+  // A piece of the critical path during which the path was in `row` itself.
+  struct Segment {
+    uint32_t row = 0;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
+  // The critical path from `root`, the latest piece of each span first; none
+  // is empty, and together they cover the root's time once. Replaces `out`.
+  void CriticalSegments(std::span<const uint64_t> starts,
+                        std::span<const uint64_t> ends, uint32_t root,
+                        std::vector<Segment>* out);
   // Nanoseconds of each span on the critical path from `root`: they add up to
   // the root's duration. Replaces `out`.
   void CriticalTimes(std::span<const uint64_t> starts,
@@ -61,6 +72,10 @@ class SpanTree {
     uint64_t end = 0;
   };
 
+  template <typename Take>  // void(uint32_t row, uint64_t begin, uint64_t end)
+  void WalkCritical(std::span<const uint64_t> starts,
+                    std::span<const uint64_t> ends, uint32_t root,
+                    const Take& take);
   void BreakCycles();
   void LastFirst(std::span<const uint64_t> starts,
                  std::span<const uint64_t> ends, const Visit& visit);

@@ -23,6 +23,12 @@ class Describer {
   void Add(const Earliest& e) {
     text += fmt::format(" {}@{}", e.trace_id.ToHex(), e.start.ns);
   }
+  void Add(const Slowest& s) {
+    text += fmt::format(" {}:{}", s.trace_id.ToHex(), s.duration);
+  }
+  void Add(const Sampled& s) {
+    text += fmt::format(" ~{}:{}", s.trace_id.ToHex(), s.duration);
+  }
   void Add(const Latest& l) { text += fmt::format(" ..{}", l.start.ns); }
   template <typename T>
   void Add(T value) {

@@ -141,7 +141,7 @@ class TraceReader {
   // critical paths, as if every trace were looked at whole and every span
   // once, wherever their spans lie. kInvalidArgument: step_minutes is 0.
   // Of a duplicate with another content than the first, ErrorCell::first and
-  // ::last may still tell.
+  // ::last, RedCell::slowest and ::sampled may still tell.
   virtual Result<aggregate::Partial> Aggregate(
       const RequestContext& context, const AggregateRequest& request) = 0;
 
