@@ -22,6 +22,7 @@
 #include "base/mutex.h"
 #include "base/request_context.h"
 #include "base/result.h"
+#include "model/span_batch.h"
 #include "storage/trace_store.h"
 
 namespace khtrace::analysis {
@@ -87,11 +88,15 @@ class Analyzer {
   };
   // Evidence of an operation does not change while its examples stay.
   struct Advice {
+    std::chrono::nanoseconds made{};
     std::vector<Example> examples;
     std::vector<Recommendation> recommendations;
   };
 
   Result<SnapshotPtr> Make(const RequestContext& context, Window window);
+  // Of the slowest and some typical examples, those that are still there.
+  std::vector<model::SpanBatchPtr> ExampleTraces(
+      const RequestContext& context, const OperationReport& operation);
   std::vector<Recommendation> Advise(const RequestContext& context,
                                      const OperationReport& operation)
       KHTRACE_EXCLUDES(mu_);

@@ -56,6 +56,12 @@ struct BottleneckList {
   std::vector<Bottleneck> bottlenecks;
 };
 
+// `operations` in order of impact. Without recommendations and generated_at.
+// Pure.
+BottleneckList SelectBottlenecks(const std::vector<OperationReport>& operations,
+                                 Window window,
+                                 const BottleneckRequest& request);
+
 struct OperationRequest {
   Window window;
   std::string operation;

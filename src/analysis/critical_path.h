@@ -30,6 +30,7 @@ struct CriticalPath {
 };
 CriticalPath FindCriticalPath(const model::SpanBatch& trace);
 
+// A part of critical paths, by operation.
 struct PathShare {
   std::string service;
   std::string operation;
@@ -40,6 +41,10 @@ struct PathShare {
   // took a tenth less. An estimate, as if the rest stayed.
   double what_if_10_percent = 0;
 };
+
+// By operation, greatest first.
+std::vector<PathShare> SharesOf(const model::SpanBatch& trace,
+                                const CriticalPath& path);
 
 struct RootPaths {
   std::string root_service;

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/analyzer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "analysis/call_sample.h"
+#include "base/text.h"
+
+namespace khtrace::analysis {
+namespace {
+
+using aggregate::kBucketMinutes;
+using aggregate::kNanosPerMinute;
+using aggregate::Partial;
+
+constexpr uint64_t kBucketNanos = kBucketMinutes * kNanosPerMinute;
+// Slices of a window: of each there is one typical example of an operation.
+constexpr uint64_t kSlices = 12;
+// An answer may be so old; of a window over an hour it changes slowly.
+constexpr std::chrono::seconds kFresh{2};
+constexpr std::chrono::seconds kFreshLong{5};
+constexpr uint64_t kLongWindowNanos = 60 * kNanosPerMinute;
+constexpr size_t kMaxKept = 32;
+// Evidence is looked for again when it is older, or when it was of others.
+constexpr std::chrono::seconds kAdviceFresh{30};
+constexpr size_t kMaxAdvice = 2'000;
+constexpr size_t kSlowExamples = 3;
+constexpr size_t kTypicalExamples = 7;
+// Larger traces are no example of anything.
+constexpr size_t kMaxExampleSpans = 20'000;
+constexpr uint32_t kDefaultPoints = 60;
+
+Window Widen(Window window) {
+  return {{window.start.ns / kBucketNanos * kBucketNanos}, window.end};
+}
+
+storage::AggregateRequest RequestOf(Window window, uint32_t kinds,
+                                    uint32_t step_minutes) {
+  storage::AggregateRequest request;
+  request.start = window.start;
+  request.end = {window.end.ns - 1};
+  request.kinds = kinds;
+  request.step_minutes = step_minutes;
+  return request;
+}
+
+// The one before, as long.
+Window Before(Window window) {
+  const uint64_t length = window.end.ns - window.start.ns;
+  return {{window.start.ns < length ? 0 : window.start.ns - length},
+          window.start};
+}
+
+// A multiple of a bucket, for about `slices` of them.
+uint32_t StepMinutes(Window window, uint64_t slices) {
+  const uint64_t nanos = (window.end.ns - window.start.ns) / slices;
+  const uint64_t buckets = (nanos + kBucketNanos - 1) / kBucketNanos;
+  return static_cast<uint32_t>(std::max<uint64_t>(buckets, 1) * kBucketMinutes);
+}
+
+// Data that began within the window: rates are of the time since.
+UnixNanos FirstBucket(const Partial& partial, Window window) {
+  uint64_t first = window.end.ns;
+  for (const auto& [key, cell] : partial.red) {
+    first = std::min(first, uint64_t{key.minute} * kNanosPerMinute);
+  }
+  return {std::max(first, window.start.ns)};
+}
+
+Status Check(Window window) {
+  if (window.end > window.start) return {};
+  return Error{
+      Code::kInvalidArgument,
+      fmt::format("the window's end {} is not after its start {}",
+                  FormatRfc3339(window.end), FormatRfc3339(window.start))};
+}
+
+}  // namespace
+
+Analyzer::Analyzer(storage::TraceReader& reader, const Clock& clock,
+                   AnalysisOptions options, Executor* helpers)
+    : reader_(reader),
+      clock_(clock),
+      options_(std::move(options)),
+      helpers_(helpers) {}
+
+Result<SnapshotPtr> Analyzer::Look(const RequestContext& context,
+                                   Window window) {
+  RETURN_IF_ERROR(Check(window));
+  window = Widen(window);
+  const bool is_long = window.end.ns - window.start.ns > kLongWindowNanos;
+  const std::chrono::nanoseconds fresh = is_long ? kFreshLong : kFresh;
+  const auto slot = static_cast<uint64_t>(fresh.count());
+  const Key key{context.tenant, window.start.ns, window.end.ns / slot};
+  const std::chrono::nanoseconds now = clock_.Monotonic();
+  {
+    MutexLock lock(mu_);
+    const auto kept = kept_.find(key);
+    if (kept != kept_.end() && now - kept->second.made < fresh) {
+      return kept->second.snapshot;
+    }
+  }
+  ASSIGN_OR_RETURN(SnapshotPtr snapshot, Make(context, window));
+  MutexLock lock(mu_);
+  if (kept_.size() >= kMaxKept) {
+    kept_.erase(std::min_element(kept_.begin(), kept_.end(),
+                                 [](const auto& a, const auto& b) {
+                                   return a.second.made < b.second.made;
+                                 }));
+  }
+  kept_[key] = {snapshot, now};
+  return snapshot;
+}
+
+Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
+                                   Window window) {
+  const uint32_t step = StepMinutes(window, kSlices);
+  ASSIGN_OR_RETURN(const Partial current,
+                   reader_.Aggregate(
+                       context, RequestOf(window, aggregate::kAllKinds, step)));
+  ASSIGN_OR_RETURN(
+      const Partial previous,
+      reader_.Aggregate(
+          context, RequestOf(Before(window), aggregate::kRed, UINT32_MAX)));
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->generated_at = clock_.Now();
+  snapshot->window = window;
+  // Steps begin before the window if it is no multiple of them.
+  if (!current.red.empty()) {
+    snapshot->window.start = FirstBucket(current, window);
+  }
+  // The future has no calls.
+  if (snapshot->generated_at > snapshot->window.start) {
+    snapshot->window.end =
+        std::min(snapshot->window.end, snapshot->generated_at);
+  }
+  ReportInput input;
+  input.current = &current;
+  input.previous = &previous;
+  input.window = snapshot->window;
+  input.options = &options_;
+  snapshot->operations = ReportOperations(input);
+  snapshot->services = ReportServices(input, snapshot->operations);
+  snapshot->dependencies =
+      BuildDependencies(current, snapshot->window, snapshot->services);
+  snapshot->paths = PathsByRoot(current, "", "");
+  std::vector<const OperationReport*> all;
+  for (const OperationReport& operation : snapshot->operations) {
+    snapshot->spans += operation.count;
+    all.push_back(&operation);
+  }
+  snapshot->grade = RollUp(all);
+  return SnapshotPtr(std::move(snapshot));
+}
+
+Result<BottleneckList> Analyzer::Bottlenecks(const RequestContext& context,
+                                             const BottleneckRequest& request) {
+  ASSIGN_OR_RETURN(const SnapshotPtr snapshot, Look(context, request.window));
+  BottleneckList list =
+      SelectBottlenecks(snapshot->operations, snapshot->window, request);
+  list.generated_at = snapshot->generated_at;
+  if (!request.recommend) return list;
+  for (Bottleneck& bottleneck : list.bottlenecks) {
+    RETURN_IF_ERROR(context.Check());
+    bottleneck.recommendations = Advise(context, bottleneck.operation);
+  }
+  return list;
+}
+
+std::vector<model::SpanBatchPtr> Analyzer::ExampleTraces(
+    const RequestContext& context, const OperationReport& operation) {
+  std::vector<model::TraceId> ids;
+  const auto take = [&ids](const std::vector<Example>& examples, size_t most) {
+    for (size_t i = 0; i < examples.size() && i < most; ++i) {
+      const model::TraceId& id = examples[i].trace_id;
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+    }
+  };
+  take(operation.slowest, kSlowExamples);
+  take(operation.typical, kTypicalExamples);
+  std::vector<model::SpanBatchPtr> traces;
+  for (const model::TraceId& id : ids) {
+    auto trace = reader_.GetTrace(context, id);
+    // Retention may have taken it since, or it is damaged: others tell.
+    if (!trace || (*trace)->row_count() > kMaxExampleSpans) continue;
+    traces.push_back(*std::move(trace));
+  }
+  return traces;
+}
+
+std::vector<Recommendation> Analyzer::Advise(const RequestContext& context,
+                                             const OperationReport& operation) {
+  const std::string key =
+      fmt::format("{}\n{}\n{}\n{}", context.tenant, operation.service,
+                  operation.operation, operation.category);
+  const std::chrono::nanoseconds now = clock_.Monotonic();
+  {
+    MutexLock lock(mu_);
+    const auto known = advice_.find(key);
+    if (known != advice_.end() &&
+        (now - known->second.made < kAdviceFresh ||
+         known->second.examples == operation.slowest)) {
+      return known->second.recommendations;
+    }
+  }
+  Advice advice;
+  advice.made = now;
+  advice.examples = operation.slowest;
+  advice.recommendations =
+      Recommend(operation, ExampleTraces(context, operation));
+  MutexLock lock(mu_);
+  if (advice_.size() >= kMaxAdvice) advice_.clear();
+  advice_[key] = advice;
+  return advice.recommendations;
+}
+
+Result<std::vector<TimePoint>> Analyzer::Series(const RequestContext& context,
+                                                Window window, uint32_t minutes,
+                                                std::string_view service,
+                                                std::string_view operation) {
+  RETURN_IF_ERROR(Check(window));
+  if (minutes % kBucketMinutes != 0) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("points of {} minutes: not a multiple of {}",
+                             minutes, kBucketMinutes)};
+  }
+  window = Widen(window);
+  if (minutes == 0) minutes = StepMinutes(window, kDefaultPoints);
+  ASSIGN_OR_RETURN(
+      const Partial partial,
+      reader_.Aggregate(context, RequestOf(window, aggregate::kRed, minutes)));
+  return SeriesOf(partial, window, minutes, service, operation);
+}
+
+Result<OperationAnalysis> Analyzer::AnalyzeOperation(
+    const RequestContext& context, const OperationRequest& request) {
+  ASSIGN_OR_RETURN(const SnapshotPtr snapshot, Look(context, request.window));
+  const OperationReport* found = nullptr;
+  OperationAnalysis analysis;
+  for (const OperationReport& report : snapshot->operations) {
+    if (report.operation != request.operation) continue;
+    if (!request.service.empty() && report.service != request.service) {
+      analysis.other_services.push_back(report.service);
+      continue;
+    }
+    if (found != nullptr) analysis.other_services.push_back(report.service);
+    if (found == nullptr || report.count > found->count) {
+      if (found != nullptr) analysis.other_services.back() = found->service;
+      found = &report;
+    }
+  }
+  if (found == nullptr) {
+    return Error{
+        Code::kNotFound,
+        fmt::format("no span \"{}\"{} in the window", request.operation,
+                    request.service.empty()
+                        ? std::string()
+                        : fmt::format(" of service \"{}\"", request.service))};
+  }
+  auto& others = analysis.other_services;
+  std::sort(others.begin(), others.end());
+  others.erase(std::unique(others.begin(), others.end()), others.end());
+  std::erase(others, found->service);
+  analysis.window = snapshot->window;
+  analysis.generated_at = snapshot->generated_at;
+  analysis.report = *found;
+  ASSIGN_OR_RETURN(analysis.series, Series(context, request.window, 0,
+                                           found->service, found->operation));
+  const std::vector<model::SpanBatchPtr> traces =
+      ExampleTraces(context, *found);
+  const CallSample sample(found->service, found->operation, traces);
+  analysis.looked_at = static_cast<uint32_t>(sample.calls().size());
+  analysis.children = SharesOfChildren(sample, &analysis.self_share);
+  analysis.recommendations = Recommend(*found, traces);
+  return analysis;
+}
+
+Result<std::vector<ErrorPattern>> Analyzer::Errors(
+    const RequestContext& context, Window window) {
+  RETURN_IF_ERROR(Check(window));
+  window = Widen(window);
+  const uint32_t minutes = StepMinutes(window, kDefaultPoints);
+  ASSIGN_OR_RETURN(
+      const Partial current,
+      reader_.Aggregate(
+          context,
+          RequestOf(window, aggregate::kErrors | aggregate::kRed, minutes)));
+  ASSIGN_OR_RETURN(
+      const Partial previous,
+      reader_.Aggregate(
+          context, RequestOf(Before(window), aggregate::kErrors, UINT32_MAX)));
+  Partial history;
+  if (window.start.ns > 0) {
+    ASSIGN_OR_RETURN(
+        history,
+        reader_.Aggregate(context, RequestOf({{0}, window.start},
+                                             aggregate::kErrors, UINT32_MAX)));
+  }
+  ErrorInput input;
+  input.window = &current;
+  input.previous = &previous;
+  input.history = &history;
+  input.range = window;
+  input.minutes = minutes;
+  return FindErrorPatterns(input);
+}
+
+Result<TraceReport> Analyzer::AnalyzeTrace(const RequestContext& context,
+                                           const model::TraceId& id) {
+  ASSIGN_OR_RETURN(const model::SpanBatchPtr trace,
+                   reader_.GetTrace(context, id));
+  return ReportTrace(*trace, options_);
+}
+
+Result<Explanation> Analyzer::Explain(const RequestContext& context,
+                                      ExplainRequest request) {
+  RETURN_IF_ERROR(Check({request.start, request.end}));
+  request.helpers = helpers_;
+  return analysis::Explain(reader_, context, request);
+}
+
+}  // namespace khtrace::analysis

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "query/metrics.h"
+#include "traceql/checker.h"
+#include "traceql/parser.h"
+#include "traceql/printer.h"
+
+namespace khtrace::analysis {
+namespace {
+
+using traceql::Static;
+
+// Values of each attribute and side that are compared: TraceQL's most is 1000.
+constexpr size_t kValues = 200;
+// Fewer spans than these on the side that has more say nothing.
+constexpr uint64_t kLeastSupport = 5;
+constexpr double kLeastEffect = 0.05;
+constexpr double kMostQ = 0.01;
+constexpr size_t kInWords = 3;
+
+Status CheckFilter(std::string_view what, const std::string& text) {
+  const auto query = traceql::ParseQuery(text);
+  Status checked = query ? traceql::CheckQuery(*query) : query.error();
+  if (checked && query->is_metrics()) {
+    checked = Error{Code::kInvalidArgument, "a metrics query selects no spans"};
+  }
+  if (checked) return {};
+  return Error{Code::kInvalidArgument,
+               fmt::format("{}: {}", what, checked.error().message)};
+}
+
+Result<traceql::Query> CompareQuery(const ExplainRequest& request) {
+  RETURN_IF_ERROR(CheckFilter("selection", request.selection));
+  RETURN_IF_ERROR(CheckFilter("baseline", request.baseline));
+  // compare() takes its selection from what stands before it.
+  const std::string text = fmt::format("{} | compare({}, {})", request.baseline,
+                                       request.selection, kValues);
+  auto query = traceql::ParseQuery(text);
+  if (!query) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("selection: {}: one filter in braces is needed",
+                             query.error().message)};
+  }
+  RETURN_IF_ERROR(traceql::CheckQuery(*query));
+  return query;
+}
+
+std::string ValueText(const Static& value) {
+  if (const auto* text = std::get_if<std::string>(&value.value)) return *text;
+  traceql::FieldExpr literal;
+  literal.node = value;
+  return traceql::Print(literal);
+}
+
+// Spans of both sides, by attribute and value.
+struct Counts {
+  uint64_t selected = 0;
+  uint64_t others = 0;
+};
+struct Sides {
+  Counts totals;
+  std::map<std::pair<std::string, std::string>, Counts> values;
+};
+
+Sides Collect(const query::MetricsResult& result) {
+  Sides sides;
+  for (const query::Series& series : result.series) {
+    std::string side;
+    const query::Label* attribute = nullptr;
+    bool usable = true;
+    for (const query::Label& label : series.labels) {
+      const auto* text = std::get_if<std::string>(&label.value.value);
+      if (label.key == "__meta_type" && text != nullptr) {
+        side = *text;
+      } else if (label.key == "__meta_error") {
+        usable = false;
+      } else {
+        attribute = &label;
+      }
+    }
+    if (attribute == nullptr || !usable) continue;
+    double sum = 0;
+    for (const double value : series.values) {
+      if (!std::isnan(value)) sum += value;
+    }
+    const auto count = static_cast<uint64_t>(sum);
+    const bool selected = side.starts_with("selection");
+    if (side.ends_with("_total")) {
+      // Every span has a kind.
+      uint64_t& total = selected ? sides.totals.selected : sides.totals.others;
+      total = std::max(total, count);
+      continue;
+    }
+    Counts& counts =
+        sides.values[{attribute->key, ValueText(attribute->value)}];
+    (selected ? counts.selected : counts.others) += count;
+  }
+  return sides;
+}
+
+// Two-sided test of two shares (normal approximation, pooled).
+double PValue(const Counts& counts, const Counts& totals) {
+  const auto n1 = static_cast<double>(totals.selected);
+  const auto n2 = static_cast<double>(totals.others);
+  if (n1 == 0 || n2 == 0) return 1;
+  const auto a = static_cast<double>(counts.selected);
+  const auto b = static_cast<double>(counts.others);
+  const double pooled = (a + b) / (n1 + n2);
+  const double variance = pooled * (1 - pooled) * (1 / n1 + 1 / n2);
+  if (variance <= 0) return 1;
+  return std::erfc(std::fabs(a / n1 - b / n2) / std::sqrt(2 * variance));
+}
+
+// Benjamini and Hochberg, Journal of the Royal Statistical Society B 57
+// (1995): p times the number of tests over its rank, made monotone.
+void CorrectForManyTests(std::vector<Difference>* differences) {
+  std::sort(differences->begin(), differences->end(),
+            [](const Difference& a, const Difference& b) {
+              return a.q_value < b.q_value;
+            });
+  const auto tests = static_cast<double>(differences->size());
+  double least = 1;
+  for (size_t rank = differences->size(); rank > 0; --rank) {
+    double& q = (*differences)[rank - 1].q_value;
+    least = std::min(least, q * tests / static_cast<double>(rank));
+    q = least;
+  }
+}
+
+// What occurs on the same spans says the same: the first one speaks.
+void BringTogether(std::vector<Difference>* differences) {
+  std::map<std::pair<uint64_t, uint64_t>, size_t> first;
+  std::vector<Difference> kept;
+  for (Difference& difference : *differences) {
+    const auto [at, added] = first.try_emplace(
+        {difference.selected, difference.others}, kept.size());
+    if (added) {
+      kept.push_back(std::move(difference));
+      continue;
+    }
+    kept[at->second].together.push_back(
+        fmt::format("{} = {}", difference.attribute, difference.value));
+  }
+  *differences = std::move(kept);
+}
+
+std::string InWords(const Explanation& explanation) {
+  if (explanation.selected == 0) {
+    return "The selection has no spans in this range: widen the range or the "
+           "filter.";
+  }
+  if (explanation.others == 0) {
+    return "Every span is in the selection: there is nothing to compare it "
+           "with.";
+  }
+  if (explanation.differences.empty()) {
+    return fmt::format(
+        "No attribute tells the {} selected spans from the {} others.",
+        explanation.selected, explanation.others);
+  }
+  std::string words;
+  for (size_t i = 0; i < explanation.differences.size() && i < kInWords; ++i) {
+    const Difference& d = explanation.differences[i];
+    words += fmt::format(
+        "{}{} = {} on {:.0f} % of the selected spans, {:.0f} "
+        "% of the others",
+        i == 0 ? "" : "; ", d.attribute, d.value, 100 * d.selected_share,
+        100 * d.other_share);
+  }
+  return words + ".";
+}
+
+std::vector<Difference> Compare(const Sides& sides,
+                                const std::string& selection) {
+  std::vector<Difference> differences;
+  for (const auto& [key, counts] : sides.values) {
+    // What was selected by is no news.
+    if (selection.find(key.first) != std::string::npos) continue;
+    Difference difference;
+    difference.attribute = key.first;
+    difference.value = key.second;
+    difference.selected = counts.selected;
+    difference.others = counts.others;
+    if (sides.totals.selected > 0) {
+      difference.selected_share = static_cast<double>(counts.selected) /
+                                  static_cast<double>(sides.totals.selected);
+    }
+    if (sides.totals.others > 0) {
+      difference.other_share = static_cast<double>(counts.others) /
+                               static_cast<double>(sides.totals.others);
+    }
+    difference.effect = difference.selected_share - difference.other_share;
+    difference.q_value = PValue(counts, sides.totals);
+    differences.push_back(std::move(difference));
+  }
+  CorrectForManyTests(&differences);
+  std::erase_if(differences, [](const Difference& d) {
+    return std::max(d.selected, d.others) < kLeastSupport ||
+           std::fabs(d.effect) < kLeastEffect || !(d.q_value < kMostQ);
+  });
+  std::stable_sort(differences.begin(), differences.end(),
+                   [](const Difference& a, const Difference& b) {
+                     return std::fabs(a.effect) > std::fabs(b.effect);
+                   });
+  return differences;
+}
+
+}  // namespace
+
+Result<Explanation> Explain(storage::TraceReader& reader,
+                            const RequestContext& context,
+                            const ExplainRequest& request) {
+  ASSIGN_OR_RETURN(const traceql::Query query, CompareQuery(request));
+  query::MetricsRequest metrics;
+  metrics.query = &query;
+  metrics.start = request.start;
+  metrics.end = request.end;
+  metrics.instant = true;
+  metrics.max_exemplars = 0;
+  metrics.max_series = 0;
+  metrics.helpers = request.helpers;
+  ASSIGN_OR_RETURN(const query::MetricsResult result,
+                   query::RunMetrics(reader, context, metrics));
+  const Sides sides = Collect(result);
+  Explanation explanation;
+  explanation.selected = sides.totals.selected;
+  explanation.others = sides.totals.others;
+  explanation.stats = result.stats;
+  explanation.differences = Compare(sides, request.selection);
+  BringTogether(&explanation.differences);
+  if (explanation.differences.size() > request.limit) {
+    explanation.differences.resize(request.limit);
+  }
+  explanation.summary = InWords(explanation);
+  return explanation;
+}
+
+}  // namespace khtrace::analysis
