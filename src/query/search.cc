@@ -140,6 +140,10 @@ Result<SearchResult> Search(storage::TraceReader& reader,
                             const RequestContext& context,
                             const SearchRequest& request) {
   SearchResult result;
+  if (request.order || !request.after.empty() || request.totals) {
+    return Error{Code::kUnimplemented,
+                 "order, cursors and totals of a search: not yet"};
+  }
   if (request.limit == 0) return result;
   RETURN_IF_ERROR(CheckSupported(*request.query));
   const Pipeline& pipeline = PipelineOf(*request.query);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "model/ids.h"
 #include "storage/trace_store.h"
 #include "traceql/ast.h"
+#include "traceql/order_by.h"
 
 namespace khtrace::query {
 
@@ -25,6 +27,16 @@ struct SearchRequest {
   UnixNanos start{0};
   UnixNanos end = UnixNanos::Max();
   size_t limit = 20;  // traces
+  // Of all that fit, those that come first in this order are found, exactly.
+  // Without one: what the hint `order_by` says, newest first without that.
+  // Equal ones: the newest first, then by trace id.
+  std::optional<traceql::OrderBy> order;
+  // SearchResult::next of another page of the same query and order: only
+  // traces behind it. Empty: from the first one on.
+  std::string after;
+  // Whether SearchResult::total_… are wanted: everything in the time range is
+  // looked at then.
+  bool totals = false;
   // Spans told of each spanset; 0: all.
   size_t spans_per_spanset = 3;
   // More memory than this for the answer: it ends early and says so.
@@ -99,14 +111,23 @@ struct QueryStats {
 };
 
 struct SearchResult {
-  std::vector<TraceHit> traces;  // newest start first, ties by trace id
+  std::vector<TraceHit> traces;  // in the order asked for
+  // Where the next page begins; empty: nothing is behind this one. From page to
+  // page over an unchanged store each trace that fits comes once; one that
+  // comes in meanwhile is seen if it belongs behind the page. Letters and
+  // digits.
+  std::string next;
+  // If asked for: traces that fit, and their spans in spansets; on this and all
+  // other pages. Without what was lost (QueryStats::units_lost).
+  std::optional<uint64_t> total_traces;
+  std::optional<uint64_t> total_spans;
   QueryStats stats;
-  bool truncated = false;  // by max_bytes
+  bool truncated = false;  // by max_bytes: a shorter page
 };
 
-// kInvalidArgument: the query divides an integer by zero on some span, or a
-// spanset operator meets several spansets of a trace. kDataLoss: something is
-// damaged and nothing else answers.
+// kInvalidArgument: the query divides an integer by zero on some span, a
+// spanset operator meets several spansets of a trace, or `after` is of another
+// query or order. kDataLoss: something is damaged and nothing else answers.
 Result<SearchResult> Search(storage::TraceReader& reader,
                             const RequestContext& context,
                             const SearchRequest& request);

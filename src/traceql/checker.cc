@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "traceql/order_by.h"
 #include "traceql/printer.h"
 #include "traceql/utf8.h"
 
@@ -98,6 +100,13 @@ Status Checker::Fail(Position position, std::string message,
 }
 
 Status Checker::Check(const Query& query) {
+  if (const auto order = OrderOf(query); !order) {
+    const auto hint =
+        std::find_if(query.hints.begin(), query.hints.end(), [](const Hint& h) {
+          return h.name == kOrderHint && h.value.type() == Type::kString;
+        });
+    return Fail(hint->position, order.error().message);
+  }
   if (const auto* metrics = std::get_if<MetricsExpr>(&query.root)) {
     return Check(*metrics, metrics->stages.empty());
   }
