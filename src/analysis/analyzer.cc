@@ -8,6 +8,10 @@
 
 #include "analysis/call_sample.h"
 #include "base/text.h"
+#include "query/search.h"
+#include "traceql/checker.h"
+#include "traceql/parser.h"
+#include "traceql/printer.h"
 
 namespace khtrace::analysis {
 namespace {
@@ -29,6 +33,9 @@ constexpr std::chrono::seconds kAdviceFresh{30};
 constexpr size_t kMaxAdvice = 2'000;
 constexpr size_t kSlowExamples = 3;
 constexpr size_t kTypicalExamples = 7;
+// With fewer of both some more are searched for.
+constexpr size_t kEnoughExamples = 6;
+constexpr size_t kSearchedExamples = 8;
 // Larger traces are no example of anything.
 constexpr size_t kMaxExampleSpans = 20'000;
 constexpr uint32_t kDefaultPoints = 60;
@@ -68,6 +75,13 @@ UnixNanos FirstBucket(const Partial& partial, Window window) {
     first = std::min(first, uint64_t{key.minute} * kNanosPerMinute);
   }
   return {std::max(first, window.start.ns)};
+}
+
+// As a literal of TraceQL.
+std::string Quoted(const std::string& text) {
+  traceql::FieldExpr literal;
+  literal.node = traceql::Static(text);
+  return traceql::Print(literal);
 }
 
 Status Check(Window window) {
@@ -165,13 +179,46 @@ Result<BottleneckList> Analyzer::Bottlenecks(const RequestContext& context,
   if (!request.recommend) return list;
   for (Bottleneck& bottleneck : list.bottlenecks) {
     RETURN_IF_ERROR(context.Check());
-    bottleneck.recommendations = Advise(context, bottleneck.operation);
+    bottleneck.recommendations =
+        Advise(context, list.window, bottleneck.operation);
   }
   return list;
 }
 
+// The newest calls above the target (or the 95th percentile). A search that
+// fails finds nothing: what there is speaks for itself.
+void Analyzer::SearchExamples(const RequestContext& context, Window window,
+                              const OperationReport& operation,
+                              std::vector<model::TraceId>* ids) {
+  const double slow =
+      operation.targets
+          ? std::min(operation.p95,
+                     static_cast<double>(operation.targets->target.count()))
+          : operation.p95;
+  const auto query = traceql::ParseQuery(fmt::format(
+      "{{ resource.service.name = {} && name = {} && duration > {}ns }}",
+      Quoted(operation.service), Quoted(operation.operation),
+      static_cast<uint64_t>(slow)));
+  if (!query || !traceql::CheckQuery(*query)) return;
+  query::SearchRequest request;
+  request.query = &*query;
+  request.start = window.start;
+  request.end = window.end;
+  request.limit = kSearchedExamples;
+  request.spans_per_spanset = 1;
+  request.helpers = helpers_;
+  const auto found = query::Search(reader_, context, request);
+  if (!found) return;
+  for (const query::TraceHit& hit : found->traces) {
+    if (std::find(ids->begin(), ids->end(), hit.trace_id) == ids->end()) {
+      ids->push_back(hit.trace_id);
+    }
+  }
+}
+
 std::vector<model::SpanBatchPtr> Analyzer::ExampleTraces(
-    const RequestContext& context, const OperationReport& operation) {
+    const RequestContext& context, Window window,
+    const OperationReport& operation) {
   std::vector<model::TraceId> ids;
   const auto take = [&ids](const std::vector<Example>& examples, size_t most) {
     for (size_t i = 0; i < examples.size() && i < most; ++i) {
@@ -181,6 +228,9 @@ std::vector<model::SpanBatchPtr> Analyzer::ExampleTraces(
   };
   take(operation.slowest, kSlowExamples);
   take(operation.typical, kTypicalExamples);
+  if (ids.size() < kEnoughExamples) {
+    SearchExamples(context, window, operation, &ids);
+  }
   std::vector<model::SpanBatchPtr> traces;
   for (const model::TraceId& id : ids) {
     auto trace = reader_.GetTrace(context, id);
@@ -192,6 +242,7 @@ std::vector<model::SpanBatchPtr> Analyzer::ExampleTraces(
 }
 
 std::vector<Recommendation> Analyzer::Advise(const RequestContext& context,
+                                             Window window,
                                              const OperationReport& operation) {
   const std::string key =
       fmt::format("{}\n{}\n{}\n{}", context.tenant, operation.service,
@@ -210,7 +261,7 @@ std::vector<Recommendation> Analyzer::Advise(const RequestContext& context,
   advice.made = now;
   advice.examples = operation.slowest;
   advice.recommendations =
-      Recommend(operation, ExampleTraces(context, operation));
+      Recommend(operation, ExampleTraces(context, window, operation));
   MutexLock lock(mu_);
   if (advice_.size() >= kMaxAdvice) advice_.clear();
   advice_[key] = advice;
@@ -270,7 +321,7 @@ Result<OperationAnalysis> Analyzer::AnalyzeOperation(
   ASSIGN_OR_RETURN(analysis.series, Series(context, request.window, 0,
                                            found->service, found->operation));
   const std::vector<model::SpanBatchPtr> traces =
-      ExampleTraces(context, *found);
+      ExampleTraces(context, snapshot->window, *found);
   const CallSample sample(found->service, found->operation, traces);
   analysis.looked_at = static_cast<uint32_t>(sample.calls().size());
   analysis.children = SharesOfChildren(sample, &analysis.self_share);

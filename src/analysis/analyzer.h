@@ -94,10 +94,16 @@ class Analyzer {
   };
 
   Result<SnapshotPtr> Make(const RequestContext& context, Window window);
-  // Of the slowest and some typical examples, those that are still there.
+  // Traces of the slowest and some typical examples that are still there; of
+  // a short window, which has few, some that a search finds as well.
   std::vector<model::SpanBatchPtr> ExampleTraces(
-      const RequestContext& context, const OperationReport& operation);
+      const RequestContext& context, Window window,
+      const OperationReport& operation);
+  void SearchExamples(const RequestContext& context, Window window,
+                      const OperationReport& operation,
+                      std::vector<model::TraceId>* ids);
   std::vector<Recommendation> Advise(const RequestContext& context,
+                                     Window window,
                                      const OperationReport& operation)
       KHTRACE_EXCLUDES(mu_);
 
