@@ -119,7 +119,9 @@ class TraceQlOverBackends : public ::testing::TestWithParam<size_t> {
   }
   size_t Found(std::string_view text) {
     const traceql::Query query = Parsed(text);
-    const auto result = query::Search(store(), {}, {.query = &query});
+    query::SearchRequest request;
+    request.query = &query;
+    const auto result = query::Search(store(), {}, request);
     return result ? result->traces.size() : SIZE_MAX;
   }
 
