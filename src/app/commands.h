@@ -23,6 +23,7 @@ void AddBenchCommand(CLI::App& root, int* exit_code);
 void AddCheckConfigCommand(CLI::App& root, int* exit_code);
 void AddDemoCommand(CLI::App& root, int* exit_code);
 void AddDoctorCommand(CLI::App& root, int* exit_code);
+void AddExplainCommand(CLI::App& root, int* exit_code);
 void AddInspectCommand(CLI::App& root, int* exit_code);
 void AddQueryCommand(CLI::App& root, int* exit_code);
 void AddRestoreCommand(CLI::App& root, int* exit_code);

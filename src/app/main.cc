@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   khtrace::app::AddCheckConfigCommand(root, &exit_code);
   khtrace::app::AddQueryCommand(root, &exit_code);
   khtrace::app::AddTraceCommand(root, &exit_code);
+  khtrace::app::AddExplainCommand(root, &exit_code);
   khtrace::app::AddInspectCommand(root, &exit_code);
   khtrace::app::AddVerifyCommand(root, &exit_code);
   khtrace::app::AddDemoCommand(root, &exit_code);

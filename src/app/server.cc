@@ -16,6 +16,7 @@
 #include "api/metrics.h"
 #include "api/tempo.h"
 #include "api/tempo_grpc.h"
+#include "api/traceql_explain.h"
 #include "api/ui_landing.h"
 #include "app/process_metrics.h"
 #include "app/store_metrics.h"
@@ -186,6 +187,7 @@ class ServerImpl : public Server {
           api::RegisterJaegerV1(router, *api_);
           api::RegisterJaegerV3(router, *api_);
           api::RegisterTracingHealth(router, health_, ThisBuild());
+          api::RegisterTraceqlExplain(router, *api_);
           api::RegisterUiLanding(router, *api_, LandingEndpoints());
         }));
     RETURN_IF_ERROR(OpenDoor(

@@ -130,7 +130,4 @@ Result<Expr> MakeCondition(const traceql::FieldExpr& condition,
 // A value.
 Result<Expr> MakeValue(const traceql::FieldExpr& expr, ColumnSet* columns);
 
-// "and(service.name = …, …)" in a form for people, for `explain`.
-std::string Describe(const Expr& expr);
-
 }  // namespace khtrace::query

@@ -24,7 +24,17 @@ using Kind = Expr::Kind;
 Status FrameEval::LoadColumn(uint32_t index) {
   if (columns_.size() <= index) columns_.resize(index + 1);
   if (columns_[index] != nullptr) return {};
+  if (profile_ == nullptr) {
+    ASSIGN_OR_RETURN(columns_[index], frame_.Column(index));
+    return {};
+  }
+  const Stopwatch watch;
+  const uint64_t before = frame_.bytes_read();
   ASSIGN_OR_RETURN(columns_[index], frame_.Column(index));
+  ColumnCounts& counts = profile_->OfColumn(index);
+  ++counts.units;
+  counts.bytes += frame_.bytes_read() - before;
+  counts.nanos += watch.Nanos();
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include "model/span_batch.h"
 #include "query/expression.h"
 #include "query/frame_tree.h"
+#include "query/profile.h"
 #include "storage/trace_frame.h"
 
 namespace khtrace::query {
@@ -22,6 +23,32 @@ namespace khtrace::query {
 using Mask = std::vector<uint8_t>;
 
 bool AnySet(const Mask& mask);
+uint64_t CountSet(const Mask& mask);
+
+// How a condition is decided.
+enum class FilterMethod : uint8_t {
+  kConstant,
+  kAll,       // one child after the other, as OrderOfConditions says
+  kAny,       // the children, each for the rows that none before took
+  kNot,       // the child, turned over
+  kColumn,    // by column; of texts by the values of its dictionary
+  kColumns,   // by the columns of span, resource and scope together
+  kTraceIds,  // by trace
+  kRows,      // span by span
+};
+FilterMethod MethodOf(const Expr& truth);
+
+// The children of a kAll that are decided for all rows at once, cheap ones
+// first; those that look at events, links or may fail come together behind.
+std::vector<const Expr*> OrderOfConditions(const Expr& all);
+
+// What can rule a condition out without a look at its rows.
+enum class Pruning : uint8_t {
+  kNone,
+  kText,  // dictionaries and filters
+  kZone,  // the least and the greatest integer
+};
+Pruning PruningOf(const Expr& truth);
 
 // What predicates say of the values of dictionaries: found out once for all
 // frames that share one. Confined to one thread.
@@ -51,12 +78,18 @@ struct Binding {
 // needs them. Confined to one thread.
 class FrameEval {
  public:
+  // `profile` may be nullptr.
   FrameEval(storage::TraceFrame& frame, PredicateTables& tables,
-            const RequestContext& context)
-      : frame_(frame), tables_(tables), context_(context), tree_(frame) {}
+            const RequestContext& context, Profile* profile = nullptr)
+      : frame_(frame),
+        tables_(tables),
+        context_(context),
+        profile_(profile),
+        tree_(frame) {}
 
   storage::TraceFrame& frame() { return frame_; }
   FrameTree& tree() { return tree_; }
+  Profile* profile() { return profile_; }
 
   // False if certainly no row holds; cheap.
   Result<bool> MayHold(const Expr& truth);
@@ -88,6 +121,8 @@ class FrameEval {
   static constexpr uint64_t kMaxBindings = 100'000;
 
   Status LoadColumn(uint32_t index);
+  Result<bool> MayHoldTest(const Expr& test);
+  Status FilterNode(const Expr& truth, Mask* mask);
   Status LoadTree();
   Status FilterTest(const Expr& test, Mask* mask);
   Status FilterAny(const Expr& test, Mask* mask);
@@ -117,6 +152,7 @@ class FrameEval {
   storage::TraceFrame& frame_;
   PredicateTables& tables_;
   const RequestContext& context_;
+  Profile* const profile_;
   FrameTree tree_;
   std::vector<const storage::FrameColumn*> columns_;
   const std::vector<model::TraceId>* ids_ = nullptr;

@@ -91,6 +91,62 @@ const PredicateTables::Table& PredicateTables::Get(
   return *table;
 }
 
+uint64_t CountSet(const Mask& mask) {
+  return static_cast<uint64_t>(std::count(mask.begin(), mask.end(), 1));
+}
+
+FilterMethod MethodOf(const Expr& expr) {
+  const bool logic = expr.kind == Kind::kAnd || expr.kind == Kind::kOr;
+  if (expr.by_row() && !logic) return FilterMethod::kRows;
+  switch (expr.kind) {
+    case Kind::kTruth:
+      return FilterMethod::kConstant;
+    case Kind::kAnd:
+      return FilterMethod::kAll;
+    case Kind::kOr:
+      return FilterMethod::kAny;
+    case Kind::kNot:
+      return FilterMethod::kNot;
+    case Kind::kTraceIdIs:
+      return FilterMethod::kTraceIds;
+    case Kind::kTest:
+      if (expr.leaf.parent) return FilterMethod::kRows;
+      if (expr.leaf.kind == LeafKind::kColumn) return FilterMethod::kColumn;
+      if (expr.leaf.kind == LeafKind::kAnyAttribute) {
+        return FilterMethod::kColumns;
+      }
+      return FilterMethod::kRows;
+    default:
+      return FilterMethod::kRows;
+  }
+}
+
+std::vector<const Expr*> OrderOfConditions(const Expr& all) {
+  std::vector<const Expr*> order;
+  for (const Expr& child : all.children) {
+    if (!child.by_row()) order.push_back(&child);
+  }
+  std::stable_sort(
+      order.begin(), order.end(),
+      [](const Expr* a, const Expr* b) { return CostOf(*a) < CostOf(*b); });
+  return order;
+}
+
+Pruning PruningOf(const Expr& expr) {
+  const bool column = expr.leaf.kind == LeafKind::kColumn ||
+                      expr.leaf.kind == LeafKind::kEvent ||
+                      expr.leaf.kind == LeafKind::kAnyAttribute;
+  const Predicate& predicate = expr.predicate;
+  if (expr.kind != Kind::kTest || !column ||
+      predicate.kind != Predicate::Kind::kCompare) {
+    return Pruning::kNone;
+  }
+  if (RangeOf(predicate)) return Pruning::kZone;
+  const bool text = predicate.op == BinaryOp::kEqual &&
+                    predicate.literal.type == Type::kString;
+  return text ? Pruning::kText : Pruning::kNone;
+}
+
 Result<bool> FrameEval::MayHold(const Expr& expr) {
   switch (expr.kind) {
     case Kind::kAnd:
@@ -107,27 +163,29 @@ Result<bool> FrameEval::MayHold(const Expr& expr) {
       return false;
     case Kind::kTruth:
       return expr.literal.type == Type::kBool && expr.literal.bits != 0;
-    case Kind::kTest:
-      break;
+    case Kind::kTest: {
+      ASSIGN_OR_RETURN(const bool may, MayHoldTest(expr));
+      if (!may && profile_ != nullptr) ++profile_->Of(&expr).pruned;
+      return may;
+    }
     default:
       return true;
   }
+}
+
+Result<bool> FrameEval::MayHoldTest(const Expr& expr) {
+  const Pruning pruning = PruningOf(expr);
+  if (pruning == Pruning::kNone) return true;
   const Predicate& predicate = expr.predicate;
-  const bool column = expr.leaf.kind == LeafKind::kColumn ||
-                      expr.leaf.kind == LeafKind::kEvent ||
-                      expr.leaf.kind == LeafKind::kAnyAttribute;
-  if (!column || predicate.kind != Predicate::Kind::kCompare) return true;
-  const size_t count = expr.leaf.kind == LeafKind::kAnyAttribute ? 3 : 1;
   const auto range = RangeOf(predicate);
-  const bool text = predicate.op == BinaryOp::kEqual &&
-                    predicate.literal.type == Type::kString;
-  if (!range && !text) return true;
+  const size_t count = expr.leaf.kind == LeafKind::kAnyAttribute ? 3 : 1;
   for (size_t i = 0; i < count; ++i) {
     const uint32_t index = expr.leaf.columns[i];
     ASSIGN_OR_RETURN(
         const bool may,
-        text ? frame_.MayHaveText(index, predicate.literal.text)
-             : frame_.MayHaveInt(index, range->first, range->second));
+        pruning == Pruning::kText
+            ? frame_.MayHaveText(index, predicate.literal.text)
+            : frame_.MayHaveInt(index, range->first, range->second));
     if (may) return true;
   }
   return false;
@@ -135,50 +193,51 @@ Result<bool> FrameEval::MayHold(const Expr& expr) {
 
 Status FrameEval::Filter(const Expr& expr, Mask* mask) {
   if (!AnySet(*mask)) return {};
-  const bool logic = expr.kind == Kind::kAnd || expr.kind == Kind::kOr;
-  if (expr.by_row() && !logic) return FilterRows(expr, mask);
-  switch (expr.kind) {
-    case Kind::kTruth:
+  if (profile_ == nullptr) return FilterNode(expr, mask);
+  const Stopwatch watch;
+  const uint64_t rows_in = CountSet(*mask);
+  RETURN_IF_ERROR(FilterNode(expr, mask));
+  OperatorCounts& counts = profile_->Of(&expr);
+  ++counts.units;
+  counts.rows_in += rows_in;
+  counts.rows_out += CountSet(*mask);
+  counts.nanos += watch.Nanos();
+  return {};
+}
+
+Status FrameEval::FilterNode(const Expr& expr, Mask* mask) {
+  switch (MethodOf(expr)) {
+    case FilterMethod::kConstant:
       if (expr.literal.type != Type::kBool || expr.literal.bits == 0) {
         std::fill(mask->begin(), mask->end(), 0);
       }
       return {};
-    case Kind::kAnd:
+    case FilterMethod::kAll:
       return FilterAnd(expr, mask);
-    case Kind::kOr:
+    case FilterMethod::kAny:
       return FilterOr(expr, mask);
-    case Kind::kNot: {
+    case FilterMethod::kNot: {
       Mask inner = *mask;
       RETURN_IF_ERROR(Filter(expr.children[0], &inner));
       for (size_t i = 0; i < mask->size(); ++i) (*mask)[i] &= inner[i] ^ 1;
       return {};
     }
-    case Kind::kTest:
-      if (!expr.leaf.parent && expr.leaf.kind == LeafKind::kColumn) {
-        return FilterTest(expr, mask);
-      }
-      if (!expr.leaf.parent && expr.leaf.kind == LeafKind::kAnyAttribute) {
-        return FilterAny(expr, mask);
-      }
-      return FilterRows(expr, mask);
-    case Kind::kTraceIdIs:
+    case FilterMethod::kColumn:
+      return FilterTest(expr, mask);
+    case FilterMethod::kColumns:
+      return FilterAny(expr, mask);
+    case FilterMethod::kTraceIds:
       return FilterTraceId(expr, mask);
-    default:
-      return FilterRows(expr, mask);
+    case FilterMethod::kRows:
+      break;
   }
+  return FilterRows(expr, mask);
 }
 
 // The parts that look at events and links hold of one event and one link
 // together; the others are tested for all rows at once.
 Status FrameEval::FilterAnd(const Expr& expr, Mask* mask) {
-  std::vector<const Expr*> order;
-  for (const Expr& child : expr.children) {
-    if (!child.by_row()) order.push_back(&child);
-  }
-  std::stable_sort(
-      order.begin(), order.end(),
-      [](const Expr* a, const Expr* b) { return CostOf(*a) < CostOf(*b); });
-  for (const Expr* child : order) {
+  for (const Expr* child : OrderOfConditions(expr)) {
     RETURN_IF_ERROR(Filter(*child, mask));
     if (!AnySet(*mask)) return {};
   }

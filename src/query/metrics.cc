@@ -5,162 +5,35 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
 
-#include "query/mentions.h"
-#include "query/metrics_fold.h"
+#include "query/metrics_plan.h"
 #include "query/scan_units.h"
 #include "query/series.h"
-#include "query/spansets.h"
 #include "traceql/printer.h"
 
 namespace khtrace::query {
 namespace {
 
-using storage::FrameField;
-using traceql::Attribute;
-using traceql::AttributeScope;
-using traceql::Intrinsic;
 using traceql::MetricsExpr;
-using traceql::MetricsQuery;
 
 // Spans that a unit offers as exemplars.
 constexpr size_t kExemplarsOfUnit = 8;
-
-constexpr Intrinsic kCompared[] = {
-    Intrinsic::kName,
-    Intrinsic::kKind,
-    Intrinsic::kStatus,
-    Intrinsic::kStatusMessage,
-    Intrinsic::kRootName,
-    Intrinsic::kRootServiceName,
-    Intrinsic::kChildCount,
-    Intrinsic::kInstrumentationName,
-    Intrinsic::kInstrumentationVersion,
-};
-
-// The first interval begins before 1970 where the range does at 1970.
-UnixNanos StartOf(const TimeAxis& axis) {
-  return {axis.start_ns > axis.end_ns ? 0 : axis.start_ns};
-}
-
-// One function over one pipeline.
-struct FunctionPlan {
-  const MetricsQuery* query = nullptr;
-  PipelinePlan pipeline;
-  FoldPlan fold;
-};
-
-Expr LeafExpr(const Attribute& attribute, ColumnSet* columns) {
-  Expr expr;
-  expr.kind = Expr::Kind::kLeaf;
-  expr.leaf = MakeLeaf(attribute, columns);
-  expr.events = expr.leaf.of_event();
-  expr.links = expr.leaf.of_link();
-  return expr;
-}
-
-// What a metrics query reads, and where its functions are found again.
-class Planner {
- public:
-  Planner(storage::TraceReader& reader, const RequestContext& context,
-          const TimeAxis& axis)
-      : reader_(reader), context_(context), axis_(axis) {}
-
-  Status Add(const MetricsExpr& expr) {
-    if (const auto* query = std::get_if<MetricsQuery>(&expr.node)) {
-      return AddFunction(*query);
-    }
-    if (const auto* binary = std::get_if<traceql::MetricsBinary>(&expr.node)) {
-      RETURN_IF_ERROR(Add(*binary->left));
-      return Add(*binary->right);
-    }
-    return {};
-  }
-
-  const ColumnSet& columns() const { return columns_; }
-  const std::vector<std::unique_ptr<FunctionPlan>>& functions() const {
-    return functions_;
-  }
-
- private:
-  Status AddFunction(const MetricsQuery& query);
-  Status AddCompare(const traceql::CompareArguments& arguments, FoldPlan* fold);
-
-  storage::TraceReader& reader_;
-  const RequestContext& context_;
-  const TimeAxis& axis_;
-  ColumnSet columns_;
-  std::vector<std::unique_ptr<FunctionPlan>> functions_;
-};
-
-Status Planner::AddFunction(const MetricsQuery& query) {
-  auto plan = std::make_unique<FunctionPlan>();
-  plan->query = &query;
-  ASSIGN_OR_RETURN(plan->pipeline, MakePipeline(query.pipeline, &columns_));
-  FoldPlan& fold = plan->fold;
-  fold.aggregate = &query.aggregate;
-  fold.start.type = traceql::Type::kInt;
-  fold.start.columns[0] = columns_.Add(FrameField::kStart);
-  if (query.aggregate.attribute) {
-    fold.value = LeafExpr(*query.aggregate.attribute, &columns_);
-  }
-  for (const Attribute& by : query.aggregate.by) {
-    fold.by.push_back(LeafExpr(by, &columns_));
-  }
-  RETURN_IF_ERROR(CheckColumns(columns_));
-  if (query.aggregate.compare) {
-    RETURN_IF_ERROR(AddCompare(*query.aggregate.compare, &fold));
-  }
-  functions_.push_back(std::move(plan));
-  return {};
-}
-
-Status Planner::AddCompare(const traceql::CompareArguments& arguments,
-                           FoldPlan* fold) {
-  ASSIGN_OR_RETURN(fold->selection,
-                   MakeCondition(arguments.selection.condition, &columns_));
-  ASSIGN_OR_RETURN(const storage::AttributeKeys keys,
-                   reader_.Keys(context_, StartOf(axis_), {axis_.end_ns}));
-  const auto add = [&](const Attribute& attribute) {
-    FoldPlan::Compared& compared = fold->compared.emplace_back();
-    compared.key = traceql::ToString(attribute);
-    compared.value = LeafExpr(attribute, &columns_);
-    compared.skip_empty = attribute.intrinsic != Intrinsic::kNone;
-  };
-  const auto add_keys = [&](AttributeScope scope, const auto& names) {
-    for (const std::string& name : names) {
-      Attribute attribute;
-      attribute.scope = scope;
-      attribute.name = name;
-      add(attribute);
-    }
-  };
-  add_keys(AttributeScope::kSpan, keys.span);
-  add_keys(AttributeScope::kResource, keys.resource);
-  add_keys(AttributeScope::kInstrumentation, keys.instrumentation);
-  for (const Intrinsic intrinsic : kCompared) {
-    Attribute attribute;
-    attribute.intrinsic = intrinsic;
-    add(attribute);
-  }
-  return {};
-}
 
 class Worker : public UnitWorker {
  public:
   // `cache` may be nullptr. `name`: what cached folds of the query are kept
   // under, behind it the unit's identity.
-  Worker(const Planner& planner, const RequestContext& context,
-         const TimeAxis& axis, size_t exemplars, MetricsCache* cache,
-         const std::string& name)
-      : planner_(planner),
+  // `profiles`: whether it keeps a profile.
+  Worker(const MetricsPlan& plan, const RequestContext& context,
+         size_t exemplars, MetricsCache* cache, const std::string& name,
+         bool profiles)
+      : plan_(plan),
         context_(context),
-        axis_(axis),
         exemplars_(exemplars),
         cache_(cache),
         name_(name),
+        profiles_(profiles),
         folds_(MakeFolds()) {}
 
   bool Wants(UnixNanos) override { return true; }
@@ -169,28 +42,32 @@ class Worker : public UnitWorker {
                const std::string& identity) override;
 
   std::vector<std::unique_ptr<MetricsFold>>& folds() { return folds_; }
+  const Profile& profile() const { return profile_; }
 
  private:
   std::vector<std::unique_ptr<MetricsFold>> MakeFolds() const;
+  Status AddTo(MetricsFold& fold, const FoldPlan& plan, FrameEval& eval,
+               const Mask& rows);
   Status Gather(storage::TraceFrame& frame,
                 std::vector<std::unique_ptr<MetricsFold>>& folds);
 
-  const Planner& planner_;
+  const MetricsPlan& plan_;
   const RequestContext& context_;
-  const TimeAxis& axis_;
   const size_t exemplars_;
   MetricsCache* const cache_;
   const std::string& name_;
+  const bool profiles_;
+  Profile profile_;
   PredicateTables tables_;
   std::vector<std::unique_ptr<MetricsFold>> folds_;
 };
 
 std::vector<std::unique_ptr<MetricsFold>> Worker::MakeFolds() const {
   std::vector<std::unique_ptr<MetricsFold>> folds;
-  for (const auto& function : planner_.functions()) {
+  for (const auto& function : plan_.functions) {
     folds.push_back(function->fold.selection
-                        ? MakeCompareFold(function->fold, axis_)
-                        : MakeFold(function->fold, axis_, exemplars_));
+                        ? MakeCompareFold(function->fold, plan_.axis)
+                        : MakeFold(function->fold, plan_.axis, exemplars_));
   }
   return folds;
 }
@@ -205,18 +82,30 @@ Result<bool> Worker::Known(const std::string& identity) {
   return true;
 }
 
+Status Worker::AddTo(MetricsFold& fold, const FoldPlan& plan, FrameEval& eval,
+                     const Mask& rows) {
+  const Stopwatch watch;
+  RETURN_IF_ERROR(fold.Add(eval, rows));
+  RETURN_IF_ERROR(eval.TakeError());
+  if (!profiles_) return {};
+  OperatorCounts& counts = profile_.Of(&plan);
+  ++counts.units;
+  counts.rows_in += CountSet(rows);
+  counts.nanos += watch.Nanos();
+  return {};
+}
+
 Status Worker::Gather(storage::TraceFrame& frame,
                       std::vector<std::unique_ptr<MetricsFold>>& folds) {
-  FrameEval eval(frame, tables_, context_);
+  FrameEval eval(frame, tables_, context_, profiles_ ? &profile_ : nullptr);
   for (size_t i = 0; i < folds.size(); ++i) {
-    const FunctionPlan& function = *planner_.functions()[i];
+    const FunctionPlan& function = *plan_.functions[i];
     ASSIGN_OR_RETURN(const bool may, MayMatch(function.pipeline, eval));
     if (!may) continue;
     ASSIGN_OR_RETURN(Spansets sets, AllSpans(eval));
     RETURN_IF_ERROR(RunPipeline(function.pipeline, eval, &sets));
     if (!AnySet(sets.rows)) continue;
-    RETURN_IF_ERROR(folds[i]->Add(eval, sets.rows));
-    RETURN_IF_ERROR(eval.TakeError());
+    RETURN_IF_ERROR(AddTo(*folds[i], function.fold, eval, sets.rows));
   }
   return {};
 }
@@ -284,38 +173,66 @@ void LimitExemplars(size_t limit, std::vector<Series>* series) {
   }
 }
 
+// What folds of the query are kept under in the cache.
+std::string CacheName(const MetricsExpr& root, const TimeAxis& axis,
+                      size_t exemplars) {
+  return fmt::format("{}\n{} {} {} {}\n", traceql::Print(root), axis.start_ns,
+                     axis.step_ns, axis.end_ns, exemplars);
+}
+
+using Workers = std::vector<std::unique_ptr<Worker>>;
+
+// Brings what all gathered together in the first one.
+Status MergeWorkers(const Workers& workers) {
+  auto& folds = workers[0]->folds();
+  for (size_t w = 1; w < workers.size(); ++w) {
+    if (!workers[w]) continue;
+    for (size_t i = 0; i < folds.size(); ++i) {
+      RETURN_IF_ERROR(folds[i]->Merge(*workers[w]->folds()[i]));
+    }
+  }
+  return {};
+}
+
+void MergeProfiles(const Workers& workers, const storage::FrameScan& scan,
+                   ExecutionProfile* profile) {
+  profile->scan = scan.summary();
+  for (const std::unique_ptr<Worker>& worker : workers) {
+    if (!worker) continue;
+    ++profile->threads;
+    profile->operators.Merge(worker->profile());
+  }
+}
+
 }  // namespace
 
 Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
                                  const RequestContext& context,
                                  const MetricsRequest& request) {
+  ASSIGN_OR_RETURN(const MetricsPlan plan,
+                   MakeMetricsPlan(reader, context, request));
+  return RunMetrics(reader, context, request, plan, nullptr);
+}
+
+Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
+                                 const RequestContext& context,
+                                 const MetricsRequest& request,
+                                 const MetricsPlan& plan,
+                                 ExecutionProfile* profile) {
+  const Stopwatch watch;
   MetricsResult result;
-  RETURN_IF_ERROR(CheckSupported(*request.query));
-  ASSIGN_OR_RETURN(result.axis, TimeAxis::Make(request));
+  result.axis = plan.axis;
   const auto& root = std::get<MetricsExpr>(request.query->root);
-  Planner planner(reader, context, result.axis);
-  RETURN_IF_ERROR(planner.Add(root));
-  const UnixNanos start = StartOf(result.axis);
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<storage::FrameScan> scan,
-      reader.Scan(
-          context,
-          {planner.columns().keys(), start, {result.axis.end_ns}, start}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<storage::FrameScan> scan,
+                   reader.Scan(context, ScanOf(plan)));
   const size_t exemplars = ExemplarLimit(request);
-  std::vector<std::unique_ptr<Worker>> workers(
-      MaxWorkers(*scan, request.helpers));
+  Workers workers(MaxWorkers(*scan, request.helpers));
   const size_t offered = std::min(exemplars, kExemplarsOfUnit);
-  const std::string name = fmt::format(
-      "{}\n{} {} {} {}\n", traceql::Print(root), result.axis.start_ns,
-      result.axis.step_ns, result.axis.end_ns, offered);
-  // What compare() counts depends on the keys that there are.
-  const bool compares =
-      std::any_of(planner.functions().begin(), planner.functions().end(),
-                  [](const auto& f) { return f->fold.selection.has_value(); });
-  MetricsCache* const cache = compares ? nullptr : request.cache;
+  const std::string name = CacheName(root, plan.axis, offered);
+  MetricsCache* const cache = plan.cacheable() ? request.cache : nullptr;
   const auto make = [&](size_t number) -> UnitWorker& {
-    workers[number] = std::make_unique<Worker>(planner, context, result.axis,
-                                               offered, cache, name);
+    workers[number] = std::make_unique<Worker>(plan, context, offered, cache,
+                                               name, profile != nullptr);
     return *workers[number];
   };
   Status loss;
@@ -324,14 +241,9 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
   if (!loss && result.stats.units_lost == result.stats.units_done) {
     return std::move(loss).error();
   }
-  auto& folds = workers[0]->folds();
-  for (size_t w = 1; w < workers.size(); ++w) {
-    if (!workers[w]) continue;
-    for (size_t i = 0; i < folds.size(); ++i) {
-      RETURN_IF_ERROR(folds[i]->Merge(*workers[w]->folds()[i]));
-    }
-  }
-  ASSIGN_OR_RETURN(Operand all, Evaluator(folds).Evaluate(root));
+  if (profile != nullptr) MergeProfiles(workers, *scan, profile);
+  RETURN_IF_ERROR(MergeWorkers(workers));
+  ASSIGN_OR_RETURN(Operand all, Evaluator(workers[0]->folds()).Evaluate(root));
   result.series = std::move(all.series);
   Finish(request.max_series, &result);
   LimitExemplars(exemplars, &result.series);
@@ -339,6 +251,7 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
     result.partial = true;
     result.message = loss.error().message;
   }
+  if (profile != nullptr) profile->nanos = watch.Nanos();
   return result;
 }
 

@@ -9,14 +9,10 @@
 
 #include "query/mentions.h"
 #include "query/scan_units.h"
-#include "query/spansets.h"
-#include "query/trace_hits.h"
+#include "query/search_plan.h"
 
 namespace khtrace::query {
 namespace {
-
-using traceql::MetricsExpr;
-using traceql::Pipeline;
 
 bool Better(const TraceHit& a, const TraceHit& b) {
   if (a.start != b.start) return a.start > b.start;
@@ -26,8 +22,8 @@ bool Better(const TraceHit& a, const TraceHit& b) {
 // What all threads of a search share.
 struct Shared {
   const SearchRequest& request;
-  const PipelinePlan& pipeline;
-  const HitColumns& columns;
+  const SearchPlan& plan;
+  const bool profiles;
   // No trace that starts before can be in the answer any more.
   std::atomic<uint64_t> bound{0};
   std::atomic<size_t> bytes{0};
@@ -37,7 +33,7 @@ struct Shared {
 class Worker : public UnitWorker {
  public:
   Worker(Shared& shared, const RequestContext& context)
-      : shared_(shared), context_(context), hits_(shared.columns) {}
+      : shared_(shared), context_(context), hits_(shared.plan.hits) {}
 
   bool Wants(UnixNanos newest_start) override {
     return newest_start.ns >= shared_.bound.load(std::memory_order_relaxed) &&
@@ -47,6 +43,7 @@ class Worker : public UnitWorker {
   Status Visit(storage::TraceFrame& frame, const std::string&) override;
 
   std::vector<TraceHit> Take() { return std::move(found_); }
+  const Profile& profile() const { return profile_; }
 
  private:
   Result<std::vector<uint32_t>> Choose(FrameEval& eval, const Spansets& sets);
@@ -54,6 +51,7 @@ class Worker : public UnitWorker {
 
   Shared& shared_;
   const RequestContext& context_;
+  Profile profile_;
   PredicateTables tables_;
   HitMaker hits_;
   std::vector<TraceHit> found_;
@@ -97,19 +95,28 @@ Result<std::vector<uint32_t>> Worker::Choose(FrameEval& eval,
 }
 
 Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
-  FrameEval eval(frame, tables_, context_);
-  ASSIGN_OR_RETURN(const bool may, MayMatch(shared_.pipeline, eval));
+  FrameEval eval(frame, tables_, context_,
+                 shared_.profiles ? &profile_ : nullptr);
+  ASSIGN_OR_RETURN(const bool may, MayMatch(shared_.plan.pipeline, eval));
   if (!may) return {};
   ASSIGN_OR_RETURN(Spansets sets, AllSpans(eval));
-  RETURN_IF_ERROR(RunPipeline(shared_.pipeline, eval, &sets));
+  RETURN_IF_ERROR(RunPipeline(shared_.plan.pipeline, eval, &sets));
   if (!AnySet(sets.rows)) return {};
   ASSIGN_OR_RETURN(const std::vector<uint32_t> chosen, Choose(eval, sets));
   if (chosen.empty()) return {};
+  const Stopwatch watch;
   size_t bytes = 0;
   RETURN_IF_ERROR(hits_.Make(eval, sets, chosen,
                              shared_.request.spans_per_spanset,
                              shared_.request.max_bytes, &found_, &bytes));
   RETURN_IF_ERROR(eval.TakeError());
+  if (shared_.profiles) {
+    OperatorCounts& counts = profile_.Of(&shared_.plan.hits);
+    ++counts.units;
+    counts.rows_in += CountSet(sets.rows);
+    counts.rows_out += chosen.size();
+    counts.nanos += watch.Nanos();
+  }
   const size_t made = found_.size();
   Prune();
   // What was forgotten again takes no memory.
@@ -136,26 +143,44 @@ void Worker::Prune() {
 
 }  // namespace
 
-Result<SearchResult> Search(storage::TraceReader& reader,
-                            const RequestContext& context,
-                            const SearchRequest& request) {
-  SearchResult result;
+Result<SearchPlan> MakeSearchPlan(const SearchRequest& request) {
   if (request.order || !request.after.empty() || request.totals) {
     return Error{Code::kUnimplemented,
                  "order, cursors and totals of a search: not yet"};
   }
-  if (request.limit == 0) return result;
   RETURN_IF_ERROR(CheckSupported(*request.query));
-  const Pipeline& pipeline = PipelineOf(*request.query);
-  ColumnSet columns;
-  ASSIGN_OR_RETURN(const PipelinePlan plan, MakePipeline(pipeline, &columns));
-  ASSIGN_OR_RETURN(const HitColumns hit_columns,
-                   MakeHitColumns(MentionsOf(pipeline), &columns));
-  RETURN_IF_ERROR(CheckColumns(columns));
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<storage::FrameScan> scan,
-      reader.Scan(context, {columns.keys(), request.start, request.end}));
-  Shared shared{request, plan, hit_columns};
+  SearchPlan plan;
+  plan.source = &PipelineOf(*request.query);
+  ASSIGN_OR_RETURN(plan.pipeline, MakePipeline(*plan.source, &plan.columns));
+  ASSIGN_OR_RETURN(plan.hits,
+                   MakeHitColumns(MentionsOf(*plan.source), &plan.columns));
+  RETURN_IF_ERROR(CheckColumns(plan.columns));
+  return plan;
+}
+
+storage::FrameRequest ScanOf(const SearchRequest& request,
+                             const SearchPlan& plan) {
+  return {plan.columns.keys(), request.start, request.end, UnixNanos{0}};
+}
+
+Result<SearchResult> Search(storage::TraceReader& reader,
+                            const RequestContext& context,
+                            const SearchRequest& request) {
+  ASSIGN_OR_RETURN(const SearchPlan plan, MakeSearchPlan(request));
+  if (request.limit == 0) return SearchResult();
+  return RunSearch(reader, context, request, plan, nullptr);
+}
+
+Result<SearchResult> RunSearch(storage::TraceReader& reader,
+                               const RequestContext& context,
+                               const SearchRequest& request,
+                               const SearchPlan& plan,
+                               ExecutionProfile* profile) {
+  const Stopwatch watch;
+  SearchResult result;
+  ASSIGN_OR_RETURN(const std::unique_ptr<storage::FrameScan> scan,
+                   reader.Scan(context, ScanOf(request, plan)));
+  Shared shared{request, plan, profile != nullptr};
   std::vector<std::unique_ptr<Worker>> workers(
       MaxWorkers(*scan, request.helpers));
   Status loss;
@@ -166,10 +191,14 @@ Result<SearchResult> Search(storage::TraceReader& reader,
         return *workers[number];
       },
       &result.stats, &loss));
+  if (profile != nullptr) profile->scan = scan->summary();
   for (const std::unique_ptr<Worker>& worker : workers) {
     if (!worker) continue;
     std::vector<TraceHit> found = worker->Take();
     std::move(found.begin(), found.end(), std::back_inserter(result.traces));
+    if (profile == nullptr) continue;
+    ++profile->threads;
+    profile->operators.Merge(worker->profile());
   }
   std::sort(result.traces.begin(), result.traces.end(), Better);
   if (result.traces.size() > request.limit) {
@@ -177,6 +206,7 @@ Result<SearchResult> Search(storage::TraceReader& reader,
   }
   result.truncated = shared.full;
   if (result.traces.empty() && !loss) return std::move(loss).error();
+  if (profile != nullptr) profile->nanos = watch.Nanos();
   return result;
 }
 

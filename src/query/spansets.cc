@@ -37,6 +37,8 @@ class Runner {
   Status Run(const PipelinePlan& plan, Spansets* sets);
 
  private:
+  template <typename Body>
+  Status Counted(const void* plan, const Mask& rows, const Body& body);
   Result<Mask> Select(const SpansetPlan& plan, const Spansets& sets);
   Result<Mask> SelectPipeline(const PipelinePlan& plan, const Spansets& sets);
   Mask Combine(SpansetOp op, const Spansets& sets, const Mask& left,
@@ -84,11 +86,32 @@ void Runner::MakeSegments(Spansets* sets) {
   }
 }
 
+// Runs an operator that takes the rows that are set and leaves `rows`.
+template <typename Body>
+Status Runner::Counted(const void* plan, const Mask& rows, const Body& body) {
+  Profile* const profile = eval_.profile();
+  if (profile == nullptr) return body();
+  const Stopwatch watch;
+  const uint64_t rows_in = CountSet(rows);
+  RETURN_IF_ERROR(body());
+  OperatorCounts& counts = profile->Of(plan);
+  ++counts.units;
+  counts.rows_in += rows_in;
+  counts.rows_out += CountSet(rows);
+  counts.nanos += watch.Nanos();
+  return {};
+}
+
 Status Runner::Run(const PipelinePlan& plan, Spansets* sets) {
   for (const StagePlan& stage : plan.stages) {
     if (!AnySet(sets->rows)) return {};
-    RETURN_IF_ERROR(
-        std::visit([&](const auto& s) { return Apply(s, sets); }, stage));
+    const auto apply = [&] {
+      return std::visit([&](const auto& s) { return Apply(s, sets); }, stage);
+    };
+    // What selects counts itself, down to its conditions.
+    RETURN_IF_ERROR(std::holds_alternative<SpansetPlan>(stage)
+                        ? apply()
+                        : Counted(&stage, sets->rows, apply));
   }
   return {};
 }
@@ -105,10 +128,15 @@ Result<Mask> Runner::Select(const SpansetPlan& plan, const Spansets& sets) {
     return rows;
   }
   if (plan.pipeline) return SelectPipeline(*plan.pipeline, sets);
-  ASSIGN_OR_RETURN(Mask left, Select(*plan.left, sets));
-  ASSIGN_OR_RETURN(Mask right, Select(*plan.right, sets));
-  RETURN_IF_ERROR(eval_.tree().Load());
-  return Combine(plan.op, sets, left, right);
+  Mask out = sets.rows;
+  RETURN_IF_ERROR(Counted(&plan, out, [&]() -> Status {
+    ASSIGN_OR_RETURN(const Mask left, Select(*plan.left, sets));
+    ASSIGN_OR_RETURN(const Mask right, Select(*plan.right, sets));
+    RETURN_IF_ERROR(eval_.tree().Load());
+    out = Combine(plan.op, sets, left, right);
+    return {};
+  }));
+  return out;
 }
 
 // What an operator works with is one spanset a side.
@@ -370,31 +398,42 @@ Result<bool> MayMatchSpanset(const SpansetPlan& plan, FrameEval& eval) {
   if (plan.filter) return eval.MayHold(*plan.filter);
   if (plan.pipeline) return MayMatch(*plan.pipeline, eval);
   ASSIGN_OR_RETURN(const bool right, MayMatchSpanset(*plan.right, eval));
-  switch (plan.op) {
-    case SpansetOp::kOr: {
-      if (right) return true;
-      return MayMatchSpanset(*plan.left, eval);
-    }
+  if (right == (plan.op == SpansetOp::kOr)) return right;
+  if (!NeedsLeft(plan.op)) return right;
+  return MayMatchSpanset(*plan.left, eval);
+}
+
+}  // namespace
+
+bool NeedsLeft(SpansetOp op) {
+  switch (op) {
     case SpansetOp::kNotChild:
     case SpansetOp::kNotDescendant:
     case SpansetOp::kNotParent:
     case SpansetOp::kNotAncestor:
     case SpansetOp::kNotSibling:
-      return right;
+      return false;
     default:
-      if (!right) return false;
-      return MayMatchSpanset(*plan.left, eval);
+      return true;
   }
 }
 
-}  // namespace
+const SpansetPlan* PruningStage(const PipelinePlan& plan) {
+  // Every stage takes away: the first one says enough, if it selects.
+  if (plan.stages.empty()) return nullptr;
+  return std::get_if<SpansetPlan>(&plan.stages.front());
+}
 
 Result<bool> MayMatch(const PipelinePlan& plan, FrameEval& eval) {
-  // Every stage takes away: the first one says enough, if it selects.
-  if (plan.stages.empty()) return true;
-  const auto* first = std::get_if<SpansetPlan>(&plan.stages.front());
+  const SpansetPlan* first = PruningStage(plan);
   if (first == nullptr) return true;
-  return MayMatchSpanset(*first, eval);
+  ASSIGN_OR_RETURN(const bool may, MayMatchSpanset(*first, eval));
+  if (eval.profile() != nullptr) {
+    OperatorCounts& counts = eval.profile()->Of(&plan);
+    ++counts.units;
+    counts.pruned += may ? 0 : 1;
+  }
+  return may;
 }
 
 Status RunPipeline(const PipelinePlan& plan, FrameEval& eval, Spansets* sets) {

@@ -90,6 +90,10 @@ struct PipelinePlan {
 Result<PipelinePlan> MakePipeline(const traceql::Pipeline& pipeline,
                                   ColumnSet* columns);
 
+// What MayMatch looks at, or nullptr; of an operator, its right side, and its
+// left side if NeedsLeft.
+const SpansetPlan* PruningStage(const PipelinePlan& plan);
+bool NeedsLeft(traceql::SpansetOp op);
 // False if certainly no trace of the frame comes through; cheap.
 Result<bool> MayMatch(const PipelinePlan& plan, FrameEval& eval);
 // Takes `sets` through the pipeline.

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -125,6 +127,21 @@ class TraceFrame {
   // False if certainly every integer lies outside [low, high], and nothing
   // but integers is there.
   virtual Result<bool> MayHaveInt(size_t index, int64_t low, int64_t high) = 0;
+  // The rows whose value equals this text (or is an array with it), ascending.
+  // Nothing: the column is not cheaper to search than to read.
+  virtual Result<std::optional<std::vector<uint32_t>>> RowsWithText(
+      size_t index, std::string_view text) {
+    static_cast<void>(index);
+    static_cast<void>(text);
+    return std::optional<std::vector<uint32_t>>();
+  }
+  // A frame of these traces (ascending) only, which reads no more than it has
+  // to. It does not outlive this one. nullptr: this frame is as good.
+  virtual Result<std::unique_ptr<TraceFrame>> Narrow(
+      std::span<const uint32_t> traces) {
+    static_cast<void>(traces);
+    return std::unique_ptr<TraceFrame>();
+  }
 };
 
 struct FrameRequest {
@@ -135,6 +152,18 @@ struct FrameRequest {
   // Spans that start before do not matter: units without any other may be left
   // out.
   UnixNanos spans_start{0};
+};
+
+// What a scan goes through, for `explain`.
+struct ScanSummary {
+  uint64_t parts = 0;
+  uint64_t parts_skipped = 0;   // of them, outside the time range
+  uint64_t groups_skipped = 0;  // row groups of the others, likewise
+  uint64_t group_units = 0;     // row groups that are left
+  uint64_t head_units = 0;      // of spans that are in no part yet
+  uint64_t head_spans = 0;
+  uint64_t split_units = 0;
+  uint64_t split_traces = 0;  // put together from several places
 };
 
 // Everything stored at one moment, in units that are small enough to be in
@@ -150,6 +179,7 @@ class FrameScan {
   // Names the content of the unit, exclusions included: equal names, equal
   // answers, for ever. Empty: cannot be told.
   virtual std::string identity(size_t unit) const = 0;
+  virtual ScanSummary summary() const { return {}; }
   virtual Result<std::unique_ptr<TraceFrame>> Open(
       const RequestContext& context, size_t unit) const = 0;
   // Of a unit that answered kDataLoss: written down for `doctor`, health and

@@ -9,8 +9,8 @@ import pytest
 from otlp import new_trace_id, post, send, span
 from server import BINARY, JAEGER, Server, eventually, run_khtrace
 
-COMMANDS = ("serve", "check-config", "query", "trace", "inspect", "verify",
-            "demo", "bench", "doctor", "backup", "restore")
+COMMANDS = ("serve", "check-config", "query", "explain", "trace", "inspect",
+            "verify", "demo", "bench", "doctor", "backup", "restore")
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS),

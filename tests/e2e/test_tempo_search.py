@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from otlp import attributes, new_trace_id, send, span
-from server import TEMPO, run_khtrace
+from server import JAEGER, TEMPO, run_khtrace
 
 SECOND = 10**9
 
@@ -175,6 +175,25 @@ def test_search_finds_newest_first_with_what_the_query_mentions(server, shop):
 def test_search_runs_traceql(server, shop, query, numbers):
     answer = ask(server, "/api/search", "SearchResponse", q=query, **shop.range)
     assert found(answer) == shop.hex(*numbers)
+
+
+def test_explain_tells_how_a_query_runs(server, shop):
+    query = urllib.parse.urlencode(
+        {"q": "{ status = error } | rate()", "analyze": 1, **shop.range})
+    reply = server.get(JAEGER, f"/api/tracing/traceql/explain?{query}")
+    assert reply.status == 200, reply.text
+    assert reply.json["analysis"]["results"] == 1
+    assert reply.json["physical"]["op"] == "metrics"
+    code, out, err = run_khtrace(
+        "explain", "{ status = error }", "--analyze", "--endpoint",
+        f"127.0.0.1:{server.port(JAEGER)}")
+    assert code == 0, err
+    assert "test status = error: by column" in out
+    code, out, err = run_khtrace(
+        "explain", "{ status == error }", "--endpoint",
+        f"127.0.0.1:{server.port(JAEGER)}")
+    assert code == 2
+    assert "^" in err
 
 
 def test_search_by_post_and_as_protobuf(server, shop):

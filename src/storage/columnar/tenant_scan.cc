@@ -54,6 +54,7 @@ class TenantScan : public FrameScan {
     return units_[unit].newest;
   }
   std::string identity(size_t unit) const override;
+  ScanSummary summary() const override { return summary_; }
   Result<std::unique_ptr<TraceFrame>> Open(const RequestContext& context,
                                            size_t unit) const override;
   void NoteLoss(size_t unit, const Error& error) const override;
@@ -84,6 +85,7 @@ class TenantScan : public FrameScan {
   const TenantView view_;
   const std::shared_ptr<const FrameRequest> request_;
   std::vector<Unit> units_;
+  ScanSummary summary_;
   std::vector<std::shared_ptr<const PartFrames>> parts_;  // nullptr: not needed
   // Traces of a row group that lie elsewhere too.
   std::map<std::pair<const Part*, size_t>, std::vector<uint32_t>> excluded_;
@@ -119,6 +121,7 @@ Status TenantScan::FindSplit(const RequestContext& context,
   }
   in_head_too_.insert(head_split_.begin(), head_split_.end());
   for (const SplitTrace& trace : *in_parts_) add(trace);
+  summary_.split_traces = split_.size();
   for (auto& [group, traces] : excluded_) {
     std::sort(traces.begin(), traces.end());
   }
@@ -152,6 +155,7 @@ void TenantScan::OrderHeads() {
       }
     });
   }
+  summary_.head_spans = rows.size();
   uint32_t next = 0;
   for (HeadTrace& trace : head_traces_) {
     trace.first = next;
@@ -192,6 +196,7 @@ void TenantScan::PlanHeads() {
   for (uint32_t i = 0; i < head_traces_.size(); ++i) {
     spans += head_traces_[i].count;
     if (spans < kFrameSpans && i + 1 < head_traces_.size()) continue;
+    ++summary_.head_units;
     units_.push_back(
         {head_traces_[begin].start, Kind::kHead, 0, begin, i + 1, 0});
     begin = i + 1;
@@ -203,6 +208,7 @@ Status TenantScan::PlanPart(uint32_t number, QueryLosses* losses) {
   const Part& part = *(*view_.parts)[number];
   if (part.info().min_start > request_->end ||
       part.info().max_end < request_->start) {
+    ++summary_.parts_skipped;
     return {};
   }
   auto frames = part.OpenFrames(request_);
@@ -212,8 +218,10 @@ Status TenantScan::PlanPart(uint32_t number, QueryLosses* losses) {
   for (uint32_t g = 0; g < groups.size(); ++g) {
     if (groups[g].min_start > request_->end.ns ||
         groups[g].max_start < request_->spans_start.ns) {
+      ++summary_.groups_skipped;
       continue;
     }
+    ++summary_.group_units;
     Unit unit{{groups[g].max_start}, Kind::kGroup, number, g, g + 1, 0};
     const auto excluded = excluded_.find({&part, g});
     if (excluded != excluded_.end()) {
@@ -233,6 +241,7 @@ Status TenantScan::Plan(const RequestContext& context) {
     for (uint32_t i = 0; i < count; i += kSplitTraces) {
       const auto end =
           static_cast<uint32_t>(std::min(count, size_t{i} + kSplitTraces));
+      ++summary_.split_units;
       units_.push_back({UnixNanos::Max(), kind, 0, i, end, 0});
     }
   };
@@ -240,6 +249,7 @@ Status TenantScan::Plan(const RequestContext& context) {
   add_split(Kind::kHeadSplit, head_split_.size());
   PlanHeads();
   parts_.resize(view_.parts->size());
+  summary_.parts = parts_.size();
   for (uint32_t p = 0; p < parts_.size(); ++p) {
     RETURN_IF_ERROR(context.Check());
     RETURN_IF_ERROR(PlanPart(p, &losses));

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/metrics_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "query/mentions.h"
+
+namespace khtrace::query {
+namespace {
+
+using storage::FrameField;
+using traceql::Attribute;
+using traceql::AttributeScope;
+using traceql::Intrinsic;
+using traceql::MetricsExpr;
+using traceql::MetricsQuery;
+
+constexpr Intrinsic kCompared[] = {
+    Intrinsic::kName,
+    Intrinsic::kKind,
+    Intrinsic::kStatus,
+    Intrinsic::kStatusMessage,
+    Intrinsic::kRootName,
+    Intrinsic::kRootServiceName,
+    Intrinsic::kChildCount,
+    Intrinsic::kInstrumentationName,
+    Intrinsic::kInstrumentationVersion,
+};
+
+// The first interval begins before 1970 where the range does at 1970.
+UnixNanos StartOf(const TimeAxis& axis) {
+  return {axis.start_ns > axis.end_ns ? 0 : axis.start_ns};
+}
+
+Expr LeafExpr(const Attribute& attribute, ColumnSet* columns) {
+  Expr expr;
+  expr.kind = Expr::Kind::kLeaf;
+  expr.leaf = MakeLeaf(attribute, columns);
+  expr.events = expr.leaf.of_event();
+  expr.links = expr.leaf.of_link();
+  return expr;
+}
+
+// What a metrics query reads, and where its functions are found again.
+class Planner {
+ public:
+  Planner(storage::TraceReader& reader, const RequestContext& context,
+          MetricsPlan* plan)
+      : reader_(reader), context_(context), plan_(plan) {}
+
+  Status Add(const MetricsExpr& expr) {
+    if (const auto* query = std::get_if<MetricsQuery>(&expr.node)) {
+      return AddFunction(*query);
+    }
+    if (const auto* binary = std::get_if<traceql::MetricsBinary>(&expr.node)) {
+      RETURN_IF_ERROR(Add(*binary->left));
+      return Add(*binary->right);
+    }
+    return {};
+  }
+
+ private:
+  Status AddFunction(const MetricsQuery& query);
+  Status AddCompare(const traceql::CompareArguments& arguments, FoldPlan* fold);
+
+  storage::TraceReader& reader_;
+  const RequestContext& context_;
+  MetricsPlan* const plan_;
+};
+
+Status Planner::AddFunction(const MetricsQuery& query) {
+  auto plan = std::make_unique<FunctionPlan>();
+  plan->query = &query;
+  ASSIGN_OR_RETURN(plan->pipeline,
+                   MakePipeline(query.pipeline, &plan_->columns));
+  FoldPlan& fold = plan->fold;
+  fold.aggregate = &query.aggregate;
+  fold.start.type = traceql::Type::kInt;
+  fold.start.columns[0] = plan_->columns.Add(FrameField::kStart);
+  if (query.aggregate.attribute) {
+    fold.value = LeafExpr(*query.aggregate.attribute, &plan_->columns);
+  }
+  for (const Attribute& by : query.aggregate.by) {
+    fold.by.push_back(LeafExpr(by, &plan_->columns));
+  }
+  RETURN_IF_ERROR(CheckColumns(plan_->columns));
+  if (query.aggregate.compare) {
+    RETURN_IF_ERROR(AddCompare(*query.aggregate.compare, &fold));
+  }
+  plan_->functions.push_back(std::move(plan));
+  return {};
+}
+
+Status Planner::AddCompare(const traceql::CompareArguments& arguments,
+                           FoldPlan* fold) {
+  ASSIGN_OR_RETURN(fold->selection, MakeCondition(arguments.selection.condition,
+                                                  &plan_->columns));
+  ASSIGN_OR_RETURN(
+      const storage::AttributeKeys keys,
+      reader_.Keys(context_, StartOf(plan_->axis), {plan_->axis.end_ns}));
+  const auto add = [&](const Attribute& attribute) {
+    FoldPlan::Compared& compared = fold->compared.emplace_back();
+    compared.key = traceql::ToString(attribute);
+    compared.value = LeafExpr(attribute, &plan_->columns);
+    compared.skip_empty = attribute.intrinsic != Intrinsic::kNone;
+  };
+  const auto add_keys = [&](AttributeScope scope, const auto& names) {
+    for (const std::string& name : names) {
+      Attribute attribute;
+      attribute.scope = scope;
+      attribute.name = name;
+      add(attribute);
+    }
+  };
+  add_keys(AttributeScope::kSpan, keys.span);
+  add_keys(AttributeScope::kResource, keys.resource);
+  add_keys(AttributeScope::kInstrumentation, keys.instrumentation);
+  for (const Intrinsic intrinsic : kCompared) {
+    Attribute attribute;
+    attribute.intrinsic = intrinsic;
+    add(attribute);
+  }
+  return {};
+}
+
+}  // namespace
+
+bool MetricsPlan::cacheable() const {
+  return std::none_of(functions.begin(), functions.end(), [](const auto& f) {
+    return f->fold.selection.has_value();
+  });
+}
+
+Result<MetricsPlan> MakeMetricsPlan(storage::TraceReader& reader,
+                                    const RequestContext& context,
+                                    const MetricsRequest& request) {
+  RETURN_IF_ERROR(CheckSupported(*request.query));
+  MetricsPlan plan;
+  ASSIGN_OR_RETURN(plan.axis, TimeAxis::Make(request));
+  Planner planner(reader, context, &plan);
+  RETURN_IF_ERROR(planner.Add(std::get<MetricsExpr>(request.query->root)));
+  return plan;
+}
+
+storage::FrameRequest ScanOf(const MetricsPlan& plan) {
+  const UnixNanos start = StartOf(plan.axis);
+  return {plan.columns.keys(), start, {plan.axis.end_ns}, start};
+}
+
+}  // namespace khtrace::query
