@@ -28,6 +28,8 @@ constexpr std::chrono::seconds kFresh{2};
 constexpr std::chrono::seconds kFreshLong{5};
 constexpr uint64_t kLongWindowNanos = 60 * kNanosPerMinute;
 constexpr size_t kMaxKept = 32;
+// Of all answers that are kept, some 2 kB each; the newest is kept anyway.
+constexpr size_t kMaxKeptOperations = 50'000;
 // Evidence is looked for again when it is older, or when it was of others.
 constexpr std::chrono::seconds kAdviceFresh{30};
 constexpr size_t kMaxAdvice = 2'000;
@@ -39,6 +41,7 @@ constexpr size_t kSearchedExamples = 8;
 // Larger traces are no example of anything.
 constexpr size_t kMaxExampleSpans = 20'000;
 constexpr uint32_t kDefaultPoints = 60;
+constexpr uint64_t kMaxPoints = 10'000;
 
 Window Widen(Window window) {
   return {{window.start.ns / kBucketNanos * kBucketNanos}, window.end};
@@ -119,14 +122,34 @@ Result<SnapshotPtr> Analyzer::Look(const RequestContext& context,
   }
   ASSIGN_OR_RETURN(SnapshotPtr snapshot, Make(context, window));
   MutexLock lock(mu_);
-  if (kept_.size() >= kMaxKept) {
-    kept_.erase(std::min_element(kept_.begin(), kept_.end(),
-                                 [](const auto& a, const auto& b) {
-                                   return a.second.made < b.second.made;
-                                 }));
-  }
-  kept_[key] = {snapshot, now};
+  Keep(key, {snapshot, now});
   return snapshot;
+}
+
+void Analyzer::Keep(const Key& key, Kept kept) {
+  kept_.erase(key);
+  size_t operations = kept.snapshot->operations.size();
+  for (const auto& [other, answer] : kept_) {
+    operations += answer.snapshot->operations.size();
+  }
+  while (!kept_.empty() &&
+         (kept_.size() >= kMaxKept || operations > kMaxKeptOperations)) {
+    const auto oldest = std::min_element(kept_.begin(), kept_.end(),
+                                         [](const auto& a, const auto& b) {
+                                           return a.second.made < b.second.made;
+                                         });
+    operations -= oldest->second.snapshot->operations.size();
+    kept_.erase(oldest);
+  }
+  kept_[key] = std::move(kept);
+}
+
+// Nothing was before 1970.
+Result<Partial> Analyzer::AggregateBefore(const RequestContext& context,
+                                          Window window, uint32_t kinds) {
+  window = Before(window);
+  if (window.end <= window.start) return Partial();
+  return reader_.Aggregate(context, RequestOf(window, kinds, UINT32_MAX));
 }
 
 Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
@@ -135,10 +158,8 @@ Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
   ASSIGN_OR_RETURN(const Partial current,
                    reader_.Aggregate(
                        context, RequestOf(window, aggregate::kAllKinds, step)));
-  ASSIGN_OR_RETURN(
-      const Partial previous,
-      reader_.Aggregate(
-          context, RequestOf(Before(window), aggregate::kRed, UINT32_MAX)));
+  ASSIGN_OR_RETURN(const Partial previous,
+                   AggregateBefore(context, window, aggregate::kRed));
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generated_at = clock_.Now();
   snapshot->window = window;
@@ -280,6 +301,13 @@ Result<std::vector<TimePoint>> Analyzer::Series(const RequestContext& context,
   }
   window = Widen(window);
   if (minutes == 0) minutes = StepMinutes(window, kDefaultPoints);
+  const uint64_t points =
+      (window.end.ns - window.start.ns) / kNanosPerMinute / minutes + 1;
+  if (points > kMaxPoints) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{} points of {} minutes: at most {}", points,
+                             minutes, kMaxPoints)};
+  }
   ASSIGN_OR_RETURN(
       const Partial partial,
       reader_.Aggregate(context, RequestOf(window, aggregate::kRed, minutes)));
@@ -339,10 +367,8 @@ Result<std::vector<ErrorPattern>> Analyzer::Errors(
       reader_.Aggregate(
           context,
           RequestOf(window, aggregate::kErrors | aggregate::kRed, minutes)));
-  ASSIGN_OR_RETURN(
-      const Partial previous,
-      reader_.Aggregate(
-          context, RequestOf(Before(window), aggregate::kErrors, UINT32_MAX)));
+  ASSIGN_OR_RETURN(const Partial previous,
+                   AggregateBefore(context, window, aggregate::kErrors));
   Partial history;
   if (window.start.ns > 0) {
     ASSIGN_OR_RETURN(

@@ -94,6 +94,11 @@ class Analyzer {
   };
 
   Result<SnapshotPtr> Make(const RequestContext& context, Window window);
+  // Of the window before this one.
+  Result<aggregate::Partial> AggregateBefore(const RequestContext& context,
+                                             Window window, uint32_t kinds);
+  // Others go for it, the oldest first.
+  void Keep(const Key& key, Kept kept) KHTRACE_REQUIRES(mu_);
   // Traces of the slowest and some typical examples that are still there; of
   // a short window, which has few, some that a search finds as well.
   std::vector<model::SpanBatchPtr> ExampleTraces(

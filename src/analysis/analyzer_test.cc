@@ -183,6 +183,21 @@ TEST_F(AnalyzerTest, RefusesWhatItCannotRead) {
             Code::kNotFound);
 }
 
+TEST_F(AnalyzerTest, AllOfTimeIsAWindowToo) {
+  StoreSlowPage(clock_.Now().ns - 60 * kSecond);
+  const Window all{{0}, clock_.Now()};
+  const auto snapshot = analyzer_.Look(context_, all);
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ((*snapshot)->spans, 11u);
+  // Nothing is before it.
+  EXPECT_EQ((*snapshot)->operations[0].trend.previous_count, 0u);
+  EXPECT_TRUE(analyzer_.Errors(context_, all));
+  EXPECT_LE(analyzer_.Series(context_, all, 0, "", "")->size(), 61u);
+  EXPECT_THAT(analyzer_.Series(context_, all, 5, "", "").error().message,
+              HasSubstr("at most 10000"));
+  EXPECT_TRUE(analyzer_.Look(context_, {{0}, UnixNanos::Max()}));
+}
+
 TEST_F(AnalyzerTest, TracesAreAnalysed) {
   StoreSlowPage(clock_.Now().ns - 60 * kSecond);
   const auto report = analyzer_.AnalyzeTrace(context_, {7, 1});
