@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "alerting/engine_state.h"
+#include "base/clock.h"
+
+namespace khtrace::alerting {
+
+enum class Tell : uint8_t { kNothing, kFiring, kResolved };
+
+// What webhooks are to be told of an alert now. Pure.
+// - Once when it fires, and when it gets worse or better while it fires
+//   (critical takes the place of alert: never both).
+// - Again after `repeat` (0: never), unless it is acknowledged.
+// - Once when it is over, if they had been told of it; silenced or not.
+// - Nothing else while it is silenced. What still fires afterwards is told.
+Tell WhatToTell(const Alert& alert, bool silenced,
+                std::chrono::nanoseconds repeat, UnixNanos now);
+
+}  // namespace khtrace::alerting
