@@ -59,6 +59,23 @@ SectionReader SectionReader::Section(std::string_view key) {
           report_};
 }
 
+std::vector<SectionReader> SectionReader::List(std::string_view key) {
+  const ConfigNode* child = Raw(key);
+  const std::string path =
+      path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+  std::vector<SectionReader> items;
+  if (child != nullptr && child->kind == ConfigNode::Kind::kList) {
+    for (size_t i = 0; i < child->list.size(); ++i) {
+      items.emplace_back(&child->list[i], fmt::format("{}[{}]", path, i),
+                         report_);
+    }
+  } else if (child != nullptr && child->kind != ConfigNode::Kind::kNull) {
+    Fail(*child, key, "expected a list");
+  }
+  items.emplace_back(nullptr, path + "[]", report_);
+  return items;
+}
+
 const ConfigNode* SectionReader::Take(std::string_view key,
                                       std::string_view type,
                                       std::string default_value,
@@ -201,6 +218,25 @@ void SectionReader::Strings(std::string_view key,
       return Fail(item, key, "expected a list of texts");
     }
     field->push_back(item.scalar);
+  }
+}
+
+void SectionReader::Texts(
+    std::string_view key,
+    std::vector<std::pair<std::string, std::string>>* field,
+    std::string_view help) {
+  const ConfigNode* child = Take(key, "map of texts", "{}", help);
+  if (child == nullptr) return;
+  if (child->kind != ConfigNode::Kind::kMap) {
+    return Fail(*child, key, "expected a map of texts");
+  }
+  field->clear();
+  for (const auto& [name, value] : child->map) {
+    if (value.kind != ConfigNode::Kind::kScalar) {
+      return Fail(value, key,
+                  fmt::format("the value of '{}' is no text", name));
+    }
+    field->emplace_back(name, value.scalar);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/secret.h"
@@ -44,6 +45,9 @@ class SectionReader {
 
   // A child section. Its own Finish() must be called.
   SectionReader Section(std::string_view key);
+  // The sections of a list, as `rules`. Behind them comes an absent one, which
+  // documents the keys. Finish() of each must be called.
+  std::vector<SectionReader> List(std::string_view key);
   // A child that is read by other means; only marks it as known.
   const ConfigNode* Raw(std::string_view key);
 
@@ -61,6 +65,10 @@ class SectionReader {
                 std::chrono::nanoseconds* field, std::string_view help);
   void Strings(std::string_view key, std::vector<std::string>* field,
                std::string_view help);
+  // A map of names to texts, in the order of the document.
+  void Texts(std::string_view key,
+             std::vector<std::pair<std::string, std::string>>* field,
+             std::string_view help);
   // `field` becomes the index of the choice.
   void Choice(std::string_view key,
               std::initializer_list<std::string_view> choices, int* field,

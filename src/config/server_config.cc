@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "base/fs.h"
+#include "config/alerting_section.h"
+#include "config/analysis_section.h"
 #include "config/collector_sections.h"
 #include "config/storage_section.h"
 
@@ -39,6 +41,8 @@ ServerConfig Defaults(const std::string& bind) {
   config.tempo = Door(host, 3200, "query.tempo_endpoint");
   config.health = Door(host, 13133, "extensions.health_check.endpoint");
   config.metrics = Door(host, 8888, "service.telemetry.metrics.endpoint");
+  config.analysis = analysis::AnalysisOptions::Defaults();
+  config.alerting = alerting::AlertingOptions::Defaults();
   return config;
 }
 
@@ -85,6 +89,8 @@ void ReadAll(const ConfigNode& root, ServerConfig* config, ReadReport* report) {
   ReadQuery(top.Section("query"), config);
   ReadUi(top.Section("ui"), config);
   ReadTls(top.Section("tls"), config);
+  ReadAnalysis(top.Section("analysis"), config);
+  ReadAlerting(top.Section("alerting"), config);
   SectionReader auth = top.Section("auth");
   auth.Secrets("bearer_tokens", &config->api_tokens,
                "Tokens that open the query APIs; empty = open to all who "
@@ -136,6 +142,17 @@ void ApplyPortOffset(int offset, ServerConfig* config, ReadReport* report) {
     }
     door.port = static_cast<uint16_t>(port);
   });
+}
+
+// Where messages lead when nothing else is said.
+void FillInBaseUrl(ServerConfig* config) {
+  if (!config->alerting.base_url.empty()) return;
+  const ApiDoor& ui = config->ui;
+  const bool any = ui.host == "0.0.0.0" || ui.host == "::";
+  const bool v6 = ui.host.find(':') != std::string::npos;
+  config->alerting.base_url = fmt::format(
+      "{}://{}:{}", ui.tls.cert_file.empty() ? "http" : "https",
+      any ? "127.0.0.1" : (v6 ? "[" + ui.host + "]" : ui.host), ui.port);
 }
 
 // No default lets strangers in: off loopback every door needs a token, a
@@ -195,6 +212,7 @@ Result<ServerConfig> LoadServerConfig(const ConfigSources& sources,
   FillInThreads(&config);
   ApplyPortOffset(sources.port_offset, &config, &report);
   CheckExposure(sources, &config, &report);
+  FillInBaseUrl(&config);
   if (!report.errors.empty()) {
     return Error{Code::kInvalidArgument,
                  fmt::format("{}", fmt::join(report.errors, "\n"))};

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "alerting/options.h"
+#include "analysis/options.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -46,6 +48,9 @@ struct ServerConfig {
   ApiDoor dashboards;  // 3031
   ApiDoor health;      // 13133
   ApiDoor metrics;     // 8888
+
+  analysis::AnalysisOptions analysis;
+  alerting::AlertingOptions alerting;
 
   bool multitenancy = false;
   std::chrono::nanoseconds query_timeout = std::chrono::seconds(30);
