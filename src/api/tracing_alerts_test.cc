@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/tracing_alerts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "alerting/query_measure.h"
+#include "api/testing.h"
+#include "telemetry/health.h"
+#include "telemetry/metrics.h"
+
+namespace khtrace::api {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+// Queries alone: they need nothing but a store.
+class QuerySource : public alerting::MeasureSource {
+ public:
+  explicit QuerySource(storage::TraceStore& store)
+      : store_(store), tools_{.reader = store, .cache = cache_} {}
+  Result<std::vector<alerting::Measurement>> Measure(
+      const RequestContext& context, const alerting::Rule& rule,
+      UnixNanos now) override {
+    return alerting::MeasureQuery(tools_, context, rule, now);
+  }
+  void Describe(const RequestContext& context, const alerting::Rule& rule,
+                UnixNanos now, alerting::Measurement* m) override {
+    m->example = alerting::FindExample(tools_, context, rule, now, *m);
+  }
+  std::vector<std::string> Tenants() override { return store_.Tenants(); }
+
+ private:
+  storage::TraceStore& store_;
+  query::MetricsCache cache_;
+  const alerting::QueryTools tools_;
+};
+
+class TracingAlertsTest : public ApiFixture {
+ protected:
+  TracingAlertsTest() : source_(store_) {
+    alerting::Rule rule;
+    rule.name = "slow";
+    rule.kind = alerting::RuleKind::kQuery;
+    rule.query = kP95;
+    rule.alert = 0.5;
+    rule.critical = 1;
+    rule.min_samples = 0;
+    alerting::AlertingOptions options;
+    options.rules = {rule};
+    options.base_url = "http://ui";
+    auto engine = alerting::Engine::Open(options, {.source = source_,
+                                                   .clock = clock_,
+                                                   .registry = registry_,
+                                                   .health = health_});
+    engine_ = *std::move(engine);
+    RegisterTracingAlerts(router_, api_, *engine_, analysis_);
+  }
+
+  // Ten traces of `service` a minute ago.
+  void StoreSlow(std::string_view service, milliseconds duration) {
+    std::vector<TestSpan> spans;
+    for (uint64_t i = 0; i < 10; ++i) {
+      TestSpan& span = spans.emplace_back();
+      span.service = service;
+      span.trace = {7, ++traces_};
+      span.start = clock_.Now().ns - 60 * kSecond;
+      span.duration = static_cast<uint64_t>(duration.count()) * 1'000'000;
+    }
+    Store(spans);
+  }
+  net::HttpResponse Post(std::string_view target, std::string body) {
+    return Send("POST", target, {{"Content-Type", "application/json"}},
+                std::move(body));
+  }
+
+  static constexpr const char* kP95 =
+      "{ } | quantile_over_time(duration, .95) by (resource.service.name)";
+  QuerySource source_;
+  telemetry::Registry registry_;
+  telemetry::Health health_;
+  const analysis::AnalysisOptions analysis_;
+  std::unique_ptr<alerting::Engine> engine_;
+  uint64_t traces_ = 0;
+};
+
+TEST_F(TracingAlertsTest, RulesAreThereBeforeAnythingHappened) {
+  const auto answer = Get("/api/tracing/alerts");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.body, HasSubstr(R"("name":"slow")"));
+  EXPECT_THAT(answer.body, HasSubstr(R"("evaluated_at":null)"));
+  EXPECT_EQ(Get("/api/tracing/alerts/active").body, R"({"alerts":[]})");
+  EXPECT_EQ(Get("/api/tracing/alerts/history").body, R"({"events":[]})");
+  EXPECT_EQ(Get("/api/tracing/alerts/silences").body, R"({"silences":[]})");
+}
+
+TEST_F(TracingAlertsTest, WhatFiresIsActiveAcknowledgedAndHistory) {
+  StoreSlow("cart", milliseconds(2000));
+  StoreSlow("shop", milliseconds(20));
+  engine_->EvaluateForTesting();
+  const auto active = Get("/api/tracing/alerts/active");
+  EXPECT_THAT(active.body, HasSubstr(R"("state":"critical")"));
+  EXPECT_THAT(active.body, HasSubstr(R"("trace_url":"http://ui/trace/)"));
+  EXPECT_THAT(active.body, HasSubstr(R"("count":10)"));
+  EXPECT_THAT(active.body, testing::Not(HasSubstr("shop")));
+  EXPECT_THAT(Get("/api/tracing/alerts/history?limit=5").body,
+              HasSubstr(R"("from":"ok","to":"critical")"));
+  const std::string id = engine_->Active(kDefaultTenant).at(0).alert.id;
+  const auto ack =
+      Post("/api/tracing/alerts/" + id + "/ack", R"({"by":"ann"})");
+  EXPECT_EQ(ack.status, 200);
+  EXPECT_THAT(ack.body, HasSubstr(R"("acknowledged":{"by":"ann")"));
+}
+
+TEST_F(TracingAlertsTest, SilencesComeAndGo) {
+  StoreSlow("cart", milliseconds(2000));
+  engine_->EvaluateForTesting();
+  const auto made =
+      Post("/api/tracing/alerts/silences",
+           R"({"matchers":[{"name":"alertname","value":"s.*","isRegex":true}],)"
+           R"("duration":"1h","created_by":"ann"})");
+  EXPECT_EQ(made.status, 201);
+  EXPECT_THAT(made.body, HasSubstr(R"("end":"2026-01-01T01:10:00Z")"));
+  const std::string id = engine_->Silences(kDefaultTenant).at(0).id;
+  EXPECT_THAT(Get("/api/tracing/alerts/active").body,
+              HasSubstr("\"silenced_by\":\"" + id + "\""));
+  const std::string path = "/api/tracing/alerts/silences/" + id;
+  EXPECT_EQ(Send("DELETE", path).status, 204);
+  EXPECT_EQ(Send("DELETE", path).status, 404);
+}
+
+TEST_F(TracingAlertsTest, ATestReplaysARuleOverStoredData) {
+  StoreSlow("cart", milliseconds(2000));
+  const auto known = Post("/api/tracing/alerts/test",
+                          R"({"rule":"slow","since":"10m","step":"30s"})");
+  EXPECT_EQ(known.status, 200) << known.body;
+  EXPECT_THAT(known.body, HasSubstr(R"("fired":1)"));
+  EXPECT_THAT(known.body, HasSubstr(R"("start":"2026-01-01T00:09:00Z")"));
+  const auto own = Post("/api/tracing/alerts/test",
+                        R"x({"query":"{ } | count_over_time()","alert":5,)x"
+                        R"("for":"1m","since":"5m"})");
+  EXPECT_EQ(own.status, 200) << own.body;
+  EXPECT_THAT(own.body, HasSubstr(R"("start":"2026-01-01T00:10:00Z")"));
+}
+
+TEST_F(TracingAlertsTest, ErrorsAreProblems) {
+  const auto problem = [](const net::HttpResponse& answer) {
+    EXPECT_EQ(answer.content_type, "application/problem+json");
+    return answer.status;
+  };
+  const auto test = [&](std::string body) {
+    return Post("/api/tracing/alerts/test", std::move(body));
+  };
+  EXPECT_EQ(problem(Get("/api/tracing/alerts/history?limit=0")), 400);
+  EXPECT_EQ(problem(test("{")), 400);
+  EXPECT_EQ(problem(test("{}")), 400);
+  EXPECT_EQ(problem(test(R"({"rule":"unknown"})")), 404);
+  EXPECT_EQ(problem(test(R"({"query":"{"})")), 400);
+  EXPECT_THAT(test(R"({"rule":"slow","for":"soon"})").body, HasSubstr("'for'"));
+  EXPECT_EQ(problem(test(R"({"rule":"slow","step":"1ms"})")), 400);
+  EXPECT_EQ(problem(Post("/api/tracing/alerts/silences", "[]")), 400);
+  EXPECT_EQ(problem(Post("/api/tracing/alerts/silences",
+                         R"({"matchers":[{"value":"x"}]})")),
+            400);
+  EXPECT_EQ(problem(Post("/api/tracing/alerts/0123/ack", "")), 404);
+}
+
+}  // namespace
+}  // namespace khtrace::api
