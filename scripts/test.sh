@@ -16,7 +16,7 @@ and ends with a table. Output of each stage: build/test-logs/NAME.log.
   --stage NAME   only this one; may be repeated
   --list         the names of the stages
 
-CI=true makes an unreachable PyPI or npm registry a failure; otherwise the
+CI=true makes an unreachable PyPI, npm or Debian registry a failure; otherwise the
 tests that need it are skipped with one line.
 TEXT
 }

@@ -9,6 +9,9 @@
 #include <list>
 #include <optional>
 
+#include "alerting/engine.h"
+#include "alerting/store_source.h"
+#include "analysis/analyzer.h"
 #include "api/api_context.h"
 #include "api/health.h"
 #include "api/jaeger_v1.h"
@@ -17,9 +20,11 @@
 #include "api/tempo.h"
 #include "api/tempo_grpc.h"
 #include "api/traceql_explain.h"
+#include "api/tracing_alerts.h"
 #include "api/ui_landing.h"
 #include "app/process_metrics.h"
 #include "app/store_metrics.h"
+#include "app/target_metrics.h"
 #include "app/version.h"
 #include "base/log.h"
 #include "ingest/otlp_receiver.h"
@@ -91,8 +96,11 @@ class ServerImpl : public Server {
     RETURN_IF_ERROR(OpenStore());
     health_.SetOk("storage");
     OpenApiContext();
+    RETURN_IF_ERROR(OpenAlerting());
     RETURN_IF_ERROR(OpenQueryDoors());
-    return OpenReceiver();
+    RETURN_IF_ERROR(OpenReceiver());
+    if (alerting_ && config_.alerting.enabled) alerting_->Start();
+    return {};
   }
 
   std::vector<std::pair<std::string, std::string>> Addresses() const override {
@@ -128,6 +136,7 @@ class ServerImpl : public Server {
     // uses goes.
     receiver_.reset();
     doors_.clear();
+    if (alerting_) alerting_->Stop();
     return store_ ? store_->Close() : Status();
   }
 
@@ -179,6 +188,26 @@ class ServerImpl : public Server {
                                    .clock = Clock::System(),
                                    .build = ThisBuild(),
                                    .options = options});
+    analyzer_ = std::make_unique<analysis::Analyzer>(*store_, Clock::System(),
+                                                     config_.analysis, &cpu_);
+  }
+
+  // Evaluation begins when the receivers are open. A store in memory begins
+  // anew with each start, and so do alerts.
+  Status OpenAlerting() {
+    AddTargetMetrics(config_.analysis, registry_);
+    alert_source_.emplace(*store_, *analyzer_, &cpu_);
+    const bool on_disk = config_.engine == config::StorageEngine::kColumnar;
+    ASSIGN_OR_RETURN(alerting_,
+                     alerting::Engine::Open(
+                         config_.alerting,
+                         {.source = *alert_source_,
+                          .clock = Clock::System(),
+                          .registry = registry_,
+                          .health = health_,
+                          .fs = on_disk ? &Fs::Real() : nullptr,
+                          .state_path = config_.data_dir + "/alert-state"}));
+    return {};
   }
 
   Status OpenQueryDoors() {
@@ -188,6 +217,8 @@ class ServerImpl : public Server {
           api::RegisterJaegerV3(router, *api_);
           api::RegisterTracingHealth(router, health_, ThisBuild());
           api::RegisterTraceqlExplain(router, *api_);
+          api::RegisterTracingAlerts(router, *api_, *alerting_,
+                                     config_.analysis);
           api::RegisterUiLanding(router, *api_, LandingEndpoints());
         }));
     RETURN_IF_ERROR(OpenDoor(
@@ -272,6 +303,9 @@ class ServerImpl : public Server {
   ThreadPool upkeep_;
   std::unique_ptr<storage::TraceStore> store_;
   std::unique_ptr<api::ApiContext> api_;
+  std::unique_ptr<analysis::Analyzer> analyzer_;
+  std::optional<alerting::StoreSource> alert_source_;
+  std::unique_ptr<alerting::Engine> alerting_;
   std::unique_ptr<pipeline::StoreExporter> exporter_;
   std::list<Door> doors_;  // addresses are borrowed by their handlers
   std::unique_ptr<ingest::OtlpReceiver> receiver_;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the end-to-end tests against the binary in $KHTRACE_BINARY (default: the
 # release build). Arguments go to pytest. What it needs from PyPI and npm is
-# installed under build/ once, again when the pinned versions change.
+# installed under build/ once, again when the pinned versions change; Alertmanager
+# comes from Debian.
 set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/../../scripts/lib.sh"
 
@@ -36,6 +37,12 @@ install_javascript_clients() {
     touch "$mark"
 }
 
+# In a subshell: apt_install ends the shell when it fails.
+install_alertmanager() {
+  command -v prometheus-alertmanager >/dev/null ||
+    (apt_install prometheus-alertmanager)
+}
+
 # missing WHAT — says so in one line; a failure where CI promises a network.
 missing() {
   say "skipped: $1"
@@ -51,6 +58,8 @@ if ! install_javascript_clients; then
   missing "end-to-end tests of the JavaScript SDK: npm cannot install it"
   export KHTRACE_E2E_WITHOUT_JS=1
 fi
+install_alertmanager ||
+  missing "the end-to-end test with Alertmanager: apt cannot install prometheus-alertmanager"
 export KHTRACE_BINARY=${KHTRACE_BINARY:-$(binary_of release)}
 export KHTRACE_E2E_JS=$js
 export PYTHONDONTWRITEBYTECODE=1
