@@ -32,6 +32,7 @@ struct QueryFlags {
   std::string until;
   bool error = false;
   int limit = 20;
+  std::string order;
   bool json = false;
   bool csv = false;
   bool table = false;
@@ -110,6 +111,7 @@ Result<TraceQlFlags> ToTraceQl(const QueryFlags& flags) {
   traceql.since = flags.since;
   traceql.until = flags.until;
   traceql.limit = flags.limit;
+  traceql.order = flags.order;
   if (flags.json) traceql.format = TraceQlFlags::Format::kJson;
   if (flags.csv) traceql.format = TraceQlFlags::Format::kCsv;
   traceql.client = flags.client;
@@ -122,8 +124,10 @@ Status RunQuery(const QueryFlags& flags) {
     ASSIGN_OR_RETURN(const TraceQlFlags traceql, ToTraceQl(flags));
     return RunTraceQl(traceql);
   }
-  if (flags.csv) {
-    return Error{Code::kInvalidArgument, "--csv: only with a TraceQL query"};
+  if (flags.csv || !flags.order.empty()) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{}: only with a TraceQL query",
+                             flags.csv ? "--csv" : "--order")};
   }
   ASSIGN_OR_RETURN(const std::string target,
                    SearchTarget(flags, Clock::System().Now()));
@@ -184,6 +188,9 @@ void AddFlags(CLI::App& command, QueryFlags& flags) {
                   "Traces to list at most, or series to draw")
       ->check(CLI::Range(1, kMaxLimit))
       ->capture_default_str();
+  command.add_option("--order", flags.order,
+                     "Order of the traces of a TraceQL query: start, duration, "
+                     "spanCount or errorCount, as in 'duration desc'");
   auto* json =
       command.add_flag("--json", flags.json, "Print the server's JSON answer");
   auto* csv = command.add_flag("--csv", flags.csv,

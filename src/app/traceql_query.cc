@@ -15,7 +15,10 @@
 #include "app/traceql_table.h"
 #include "app/waiting_note.h"
 #include "base/clock.h"
+#include "traceql/checker.h"
+#include "traceql/order_by.h"
 #include "traceql/parser.h"
+#include "traceql/printer.h"
 
 namespace khtrace::app {
 namespace {
@@ -35,6 +38,21 @@ constexpr std::string_view kNextStep =
 bool IsMetrics(const std::string& query) {
   const auto parsed = traceql::ParseQuery(query);
   return parsed && parsed->is_metrics();
+}
+
+// The query with a hint for --order before its own. One that we cannot read is
+// the server's to refuse.
+Result<std::string> OrderedQuery(const TraceQlFlags& flags) {
+  if (flags.order.empty()) return flags.query;
+  const auto order = traceql::ParseOrderBy(flags.order);
+  if (!order) return BadFlag("--order", flags.order, order.error().message);
+  auto parsed = traceql::ParseQuery(flags.query);
+  if (!parsed || !traceql::CheckQuery(*parsed)) return flags.query;
+  traceql::Hint hint;
+  hint.name = traceql::kOrderHint;
+  hint.value.value = flags.order;
+  parsed->hints.insert(parsed->hints.begin(), hint);
+  return traceql::Print(*parsed);
 }
 
 std::string SearchTarget(const TraceQlFlags& flags, const QueryRange& range) {
@@ -97,8 +115,9 @@ Status PrintTraces(const TraceQlFlags& flags, std::string_view body,
   }
   fmt::print("{}", RenderTraces(traces, terminal));
   if (traces.size() >= static_cast<size_t>(flags.limit)) {
-    PrintDim(terminal,
-             fmt::format("the newest {}: --limit shows more", flags.limit));
+    PrintDim(terminal, fmt::format("the {} {}: --limit shows more",
+                                   flags.order.empty() ? "newest" : "first",
+                                   flags.limit));
   }
   return {};
 }
@@ -125,7 +144,9 @@ Status PrintSeries(const TraceQlFlags& flags, std::string_view body,
 
 }  // namespace
 
-Status RunTraceQl(const TraceQlFlags& flags) {
+Status RunTraceQl(const TraceQlFlags& given) {
+  TraceQlFlags flags = given;
+  ASSIGN_OR_RETURN(flags.query, OrderedQuery(given));
   ASSIGN_OR_RETURN(const QueryRange range,
                    ParseRange(flags.since, flags.until, Clock::System().Now()));
   const Terminal terminal = DetectTerminal(*ParseColorMode(flags.color));

@@ -13,6 +13,8 @@ struct TraceQlFlags {
   std::string since = "1h";
   std::string until;
   int limit = 20;  // traces or series
+  // Of traces: what the hint `order_by` takes; empty: as the query says.
+  std::string order;
   enum class Format { kTable, kJson, kCsv } format = Format::kTable;
   ClientFlags client;
   std::string color = "auto";

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "query/explain_nodes.h"
@@ -27,11 +28,30 @@ std::string SpansText(size_t spans_per_spanset) {
                                 : fmt::format("{} spans", spans_per_spanset);
 }
 
+// "the newest 20 traces behind the cursor"
+std::string TracesText(const SearchRequest& request, const SearchPlan& plan) {
+  const traceql::OrderBy& by = plan.order.by();
+  std::string text = by == traceql::OrderBy()
+                         ? fmt::format("the newest {} traces", request.limit)
+                         : fmt::format("the first {} traces by {}",
+                                       request.limit, traceql::ToString(by));
+  if (plan.after) text += " behind the cursor";
+  return text;
+}
+
+// How far it goes.
+std::string_view ReachText(const SearchRequest& request,
+                           const SearchPlan& plan) {
+  if (request.totals) return "every unit, for the totals";
+  return plan.order.by() == traceql::OrderBy()
+             ? "unit by unit, until none can hold a newer trace"
+             : "every unit, without traces that come too late";
+}
+
 PlanNode LogicalSearch(const SearchRequest& request, const SearchPlan& plan) {
-  PlanNode root{"search", fmt::format("the newest {} traces, {} of each "
-                                      "spanset",
-                                      request.limit,
-                                      SpansText(request.spans_per_spanset))};
+  PlanNode root{"search",
+                fmt::format("{}, {} of each spanset", TracesText(request, plan),
+                            SpansText(request.spans_per_spanset))};
   root.children.push_back(
       {"source", "whole traces with any time in the range"});
   Append(LogicalStages(*plan.source), &root);
@@ -41,15 +61,15 @@ PlanNode LogicalSearch(const SearchRequest& request, const SearchPlan& plan) {
 PlanNode PhysicalSearch(const SearchRequest& request, const SearchPlan& plan,
                         PlanNode scan, const Profile* profile) {
   const PlanPrinter printer(plan.columns, profile);
-  PlanNode root{"search", "unit by unit, until none can hold a newer trace"};
+  PlanNode root{"search", std::string(ReachText(request, plan))};
   root.children.push_back(std::move(scan));
   PlanNode pruning = printer.Pruning(plan.pipeline);
   if (!pruning.children.empty()) root.children.push_back(std::move(pruning));
   Append(printer.Stages(plan.pipeline), &root);
   root.children.push_back(printer.Operator(
       "hits",
-      fmt::format("the newest {} traces so far, {} of each spanset",
-                  request.limit, SpansText(request.spans_per_spanset)),
+      fmt::format("{} so far, {} of each spanset", TracesText(request, plan),
+                  SpansText(request.spans_per_spanset)),
       &plan.hits));
   root.children.push_back(printer.Columns());
   return root;

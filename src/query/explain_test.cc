@@ -186,6 +186,13 @@ how
 )");
 }
 
+TEST_F(ExplainTest, TellsTheOrderOfTheAnswer) {
+  const std::string text =
+      ToText(Search("{ } with(order_by=\"duration desc\")"));
+  EXPECT_THAT(text, HasSubstr("the first 20 traces by duration desc"));
+  EXPECT_THAT(text, HasSubstr("every unit, without traces that come too late"));
+}
+
 TEST_F(ExplainTest, AlternativesRuleOutOnlyTogether) {
   const auto prunes = [](const Explanation& plan) {
     return Find(plan.physical, "prune") != nullptr;

@@ -23,6 +23,8 @@ namespace khtrace::query {
 using Mask = std::vector<uint8_t>;
 
 bool AnySet(const Mask& mask);
+// Of rows [begin, end).
+bool AnySet(const Mask& mask, size_t begin, size_t end);
 uint64_t CountSet(const Mask& mask);
 
 // How a condition is decided.
@@ -124,6 +126,7 @@ class FrameEval {
   Result<bool> MayHoldTest(const Expr& test);
   Status FilterNode(const Expr& truth, Mask* mask);
   Status LoadTree();
+  Result<bool> FilterByText(const Expr& test, Mask* mask);
   Status FilterTest(const Expr& test, Mask* mask);
   Status FilterAny(const Expr& test, Mask* mask);
   Status FilterTraceId(const Expr& expr, Mask* mask);

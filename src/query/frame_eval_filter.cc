@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -71,8 +72,11 @@ std::optional<std::pair<int64_t, int64_t>> RangeOf(const Predicate& predicate) {
 
 }  // namespace
 
-bool AnySet(const Mask& mask) {
-  return std::find(mask.begin(), mask.end(), 1) != mask.end();
+bool AnySet(const Mask& mask) { return AnySet(mask, 0, mask.size()); }
+
+bool AnySet(const Mask& mask, size_t begin, size_t end) {
+  return begin < end &&
+         std::memchr(mask.data() + begin, 1, end - begin) != nullptr;
 }
 
 const PredicateTables::Table& PredicateTables::Get(
@@ -351,7 +355,30 @@ void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
   });
 }
 
+// Texts that are in few rows are looked for, not read. False: to be read.
+Result<bool> FrameEval::FilterByText(const Expr& test, Mask* mask) {
+  const uint32_t index = test.leaf.columns[0];
+  const bool loaded = columns_.size() > index && columns_[index] != nullptr;
+  if (loaded || PruningOf(test) != Pruning::kText) return false;
+  const Stopwatch watch;
+  const uint64_t before = frame_.bytes_read();
+  ASSIGN_OR_RETURN(const std::optional<std::vector<uint32_t>> rows,
+                   frame_.RowsWithText(index, test.predicate.literal.text));
+  if (!rows) return false;
+  Mask holds(mask->size());
+  for (const uint32_t row : *rows) holds[row] = (*mask)[row];
+  *mask = std::move(holds);
+  if (profile_ == nullptr) return true;
+  ColumnCounts& counts = profile_->OfColumn(index);
+  ++counts.units;
+  counts.bytes += frame_.bytes_read() - before;
+  counts.nanos += watch.Nanos();
+  return true;
+}
+
 Status FrameEval::FilterTest(const Expr& test, Mask* mask) {
+  ASSIGN_OR_RETURN(const bool done, FilterByText(test, mask));
+  if (done) return {};
   RETURN_IF_ERROR(Load(test.leaf));
   const FrameColumn& column = *columns_[test.leaf.columns[0]];
   if (column.form == Form::kCodes) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "query/expression.h"
 #include "query/profile.h"
 #include "query/search.h"
+#include "query/search_order.h"
 #include "query/spansets.h"
 #include "query/trace_hits.h"
 #include "traceql/ast.h"
@@ -14,6 +17,8 @@ namespace khtrace::query {
 // runs: what is found out about its conditions is kept by their addresses.
 struct SearchPlan {
   const traceql::Pipeline* source = nullptr;
+  TraceOrder order;
+  std::optional<TraceRank> after;  // only traces behind it
   PipelinePlan pipeline;
   HitColumns hits;
   ColumnSet columns;

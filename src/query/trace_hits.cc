@@ -142,42 +142,52 @@ SpanHit HitMaker::MakeSpan(FrameEval& eval, uint32_t row) const {
   return hit;
 }
 
+void HitMaker::AddSpansets(FrameEval& eval, const Spansets& sets,
+                           uint32_t trace, size_t spans_per_spanset,
+                           SizedHit* out) {
+  const storage::FrameTraces& traces = eval.tree().traces();
+  TraceHit& hit = out->hit;
+  boost::unordered_flat_map<uint32_t, size_t> numbers;  // by segment
+  for (uint32_t row = traces.first_rows[trace];
+       row < traces.first_rows[trace + 1]; ++row) {
+    if (sets.rows[row] == 0) continue;
+    const uint32_t segment = sets.by_trace() ? 0 : sets.segment_of[row];
+    const auto [at, added] = numbers.try_emplace(segment, hit.spansets.size());
+    if (added) {
+      Spanset& made = hit.spansets.emplace_back();
+      if (!sets.by_trace()) made.values = sets.segments[segment].values;
+    }
+    Spanset& set = hit.spansets[at->second];
+    ++set.matched;
+    if (spans_per_spanset != 0 && set.spans.size() == spans_per_spanset) {
+      continue;
+    }
+    set.spans.push_back(MakeSpan(eval, row));
+    out->bytes += BytesOf(set.spans.back());
+  }
+  for (const Spanset& set : hit.spansets) {
+    out->bytes += sizeof(Spanset);
+    for (const NamedValue& value : set.values) out->bytes += BytesOf(value);
+  }
+}
+
 Status HitMaker::Make(FrameEval& eval, const Spansets& sets,
                       std::span<const uint32_t> chosen,
                       size_t spans_per_spanset, size_t max_bytes,
-                      std::vector<TraceHit>* out, size_t* bytes) {
+                      std::vector<SizedHit>* out) {
   RETURN_IF_ERROR(Load(eval));
   ASSIGN_OR_RETURN(const std::vector<model::TraceId>* ids,
                    eval.frame().TraceIds());
-  const storage::FrameTraces& traces = eval.tree().traces();
+  size_t bytes = 0;
   for (const uint32_t trace : chosen) {
-    TraceHit& hit = out->emplace_back(MakeTrace(eval, trace));
-    hit.trace_id = (*ids)[trace];
-    boost::unordered_flat_map<uint32_t, size_t> numbers;  // by segment
-    for (uint32_t row = traces.first_rows[trace];
-         row < traces.first_rows[trace + 1]; ++row) {
-      if (sets.rows[row] == 0) continue;
-      const uint32_t segment = sets.by_trace() ? 0 : sets.segment_of[row];
-      const auto [at, added] =
-          numbers.try_emplace(segment, hit.spansets.size());
-      if (added) {
-        Spanset& made = hit.spansets.emplace_back();
-        if (!sets.by_trace()) made.values = sets.segments[segment].values;
-      }
-      Spanset& set = hit.spansets[at->second];
-      ++set.matched;
-      if (spans_per_spanset != 0 && set.spans.size() == spans_per_spanset) {
-        continue;
-      }
-      set.spans.push_back(MakeSpan(eval, row));
-      *bytes += BytesOf(set.spans.back());
-    }
-    *bytes += sizeof(TraceHit) + hit.services.size() * sizeof(ServiceStats);
-    for (const Spanset& set : hit.spansets) {
-      *bytes += sizeof(Spanset);
-      for (const NamedValue& value : set.values) *bytes += BytesOf(value);
-    }
-    if (*bytes > max_bytes) break;
+    SizedHit& made = out->emplace_back();
+    made.hit = MakeTrace(eval, trace);
+    made.hit.trace_id = (*ids)[trace];
+    made.bytes =
+        sizeof(TraceHit) + made.hit.services.size() * sizeof(ServiceStats);
+    AddSpansets(eval, sets, trace, spans_per_spanset, &made);
+    bytes += made.bytes;
+    if (bytes > max_bytes) break;
   }
   return {};
 }

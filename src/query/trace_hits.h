@@ -11,6 +11,7 @@
 #include "query/mentions.h"
 #include "query/search.h"
 #include "query/spansets.h"
+#include "query/top_traces.h"
 
 // From rows of frames to what a search answers.
 
@@ -41,15 +42,17 @@ class HitMaker {
   // `columns` outlives the maker.
   explicit HitMaker(const HitColumns& columns) : columns_(columns) {}
 
-  // Appends a TraceHit for each of `traces` with its spansets; adds what they
-  // take to *bytes, and ends behind the one with which it is over `max_bytes`.
+  // Appends a hit for each of `traces` with its spansets; ends behind the one
+  // with which they take more than `max_bytes`.
   Status Make(FrameEval& eval, const Spansets& sets,
               std::span<const uint32_t> traces, size_t spans_per_spanset,
-              size_t max_bytes, std::vector<TraceHit>* out, size_t* bytes);
+              size_t max_bytes, std::vector<SizedHit>* out);
 
  private:
   Status Load(FrameEval& eval);
   TraceHit MakeTrace(FrameEval& eval, uint32_t trace);
+  void AddSpansets(FrameEval& eval, const Spansets& sets, uint32_t trace,
+                   size_t spans_per_spanset, SizedHit* out);
   void AddServices(FrameEval& eval, uint32_t first, uint32_t end,
                    TraceHit* hit);
   SpanHit MakeSpan(FrameEval& eval, uint32_t row) const;

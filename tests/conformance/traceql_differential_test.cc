@@ -4,7 +4,9 @@
 // number of seeds for a long run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -98,6 +100,28 @@ class Differential {
     everything.limit = traces_.size();
     const auto all = query::reference::Search(traces_, everything);
     Compare(expected, actual, all.has_value());
+    if (all) ComparePages(request);
+  }
+
+  // Page by page each trace comes once, as in one answer.
+  void ComparePages(SearchRequest request) {
+    request.totals = false;
+    const size_t page_size = std::min<size_t>(request.limit, 2);
+    request.limit = traces_.size() + 1;
+    const auto expected = query::reference::Search(traces_, request);
+    request.limit = page_size;
+    SearchResult together;
+    for (size_t page = 0; page <= traces_.size(); ++page) {
+      auto actual = query::Search(tested_->store(), {}, request);
+      ASSERT_TRUE(actual) << actual.error().message;
+      std::move(actual->traces.begin(), actual->traces.end(),
+                std::back_inserter(together.traces));
+      request.after = actual->next;
+      if (request.after.empty()) break;
+    }
+    EXPECT_EQ(request.after, "");
+    ASSERT_TRUE(expected);
+    EXPECT_EQ(query::reference::Difference(*expected, together), "");
   }
 
   void CompareMetrics() {

@@ -196,6 +196,18 @@ def test_explain_tells_how_a_query_runs(server, shop):
     assert "^" in err
 
 
+@pytest.mark.parametrize("order, numbers", [
+    ("start asc", (2, 1, 0)),
+    ("start", (0, 1, 2)),
+    ("errorCount desc", (0, 1, 2)),
+    ("errorCount asc", (1, 2, 0)),
+])
+def test_search_in_another_order(server, shop, order, numbers):
+    query = f'{{ }} with(order_by="{order}")'
+    answer = ask(server, "/api/search", "SearchResponse", q=query, **shop.range)
+    assert found(answer) == shop.hex(*numbers)
+
+
 def test_search_by_post_and_as_protobuf(server, shop):
     query = urllib.parse.urlencode({"q": "{ status = error }", **shop.range})
     reply = server.request(TEMPO, "POST", f"/api/search?{query}")

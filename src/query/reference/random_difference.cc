@@ -100,9 +100,21 @@ std::string Difference(const SearchResult& expected,
     const std::string came = Shown(actual.traces[i]);
     if (wanted != came) return fmt::format("trace {}\n came {}", wanted, came);
   }
-  if (expected.traces.size() == actual.traces.size()) return "";
-  return fmt::format("{} traces, came {}", expected.traces.size(),
-                     actual.traces.size());
+  if (expected.traces.size() != actual.traces.size()) {
+    return fmt::format("{} traces, came {}", expected.traces.size(),
+                       actual.traces.size());
+  }
+  const auto total = [](const std::optional<uint64_t>& n) {
+    return n ? fmt::format("{}", *n) : std::string("none");
+  };
+  const auto totals = [&](const SearchResult& result) {
+    return fmt::format("{} traces of {} spans", total(result.total_traces),
+                       total(result.total_spans));
+  };
+  const std::string wanted = totals(expected);
+  const std::string came = totals(actual);
+  if (wanted == came) return "";
+  return fmt::format("in total {}, came {}", wanted, came);
 }
 
 std::string Difference(const MetricsResult& expected,

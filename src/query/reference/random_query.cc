@@ -300,6 +300,9 @@ traceql::Query RandomMetricsQuery(ByteSource& bytes) {
 }
 
 SearchRequest RandomSearchRequest(ByteSource& bytes) {
+  using Key = traceql::OrderBy::Key;
+  constexpr Key kOrderKeys[] = {Key::kStart, Key::kDuration, Key::kSpanCount,
+                                Key::kErrorCount};
   SearchRequest request;
   if (bytes.OneIn(3)) request.limit = 1 + bytes.Below(3);
   request.spans_per_spanset = bytes.Below(4);
@@ -307,6 +310,11 @@ SearchRequest RandomSearchRequest(ByteSource& bytes) {
     request.start = {kRandomStoreStart.ns + bytes.Below(60) * kSecond};
     request.end = {request.start.ns + bytes.Below(30) * kSecond};
   }
+  if (bytes.OneIn(2)) {
+    const Key key = bytes.Of(kOrderKeys);
+    request.order = traceql::OrderBy{key, bytes.OneIn(2)};
+  }
+  request.totals = bytes.OneIn(3);
   return request;
 }
 

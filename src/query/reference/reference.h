@@ -9,9 +9,10 @@
 
 // TraceQL, evaluated span by span over whole traces as its definition reads:
 // the oracle that the real execution is held to. No index, no shortcut. The
-// newest traces come first, and the search ends with the last trace that it
-// may tell, so that what it does not reach cannot fail it. It leaves out what
-// is about cost: max_bytes, and hints that ask for samples.
+// traces come in the order asked for, and the search ends with the last one
+// that it may tell or count, so that what it does not reach cannot fail it. It
+// leaves out what is about cost or goes on elsewhere: max_bytes, cursors, and
+// hints that ask for samples.
 
 namespace khtrace::query::reference {
 

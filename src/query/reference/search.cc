@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -17,7 +18,7 @@ using model::SpanBatchPtr;
 using traceql::Attribute;
 using traceql::Box;
 using traceql::Intrinsic;
-using traceql::MetricsExpr;
+using traceql::OrderBy;
 using traceql::Pipeline;
 
 SpanHit HitOf(const Trace& trace, uint32_t row,
@@ -83,6 +84,33 @@ TraceHit TraceHitOf(const Trace& trace) {
   return hit;
 }
 
+uint64_t ValueOf(const Trace& trace, OrderBy::Key key) {
+  switch (key) {
+    case OrderBy::Key::kStart:
+      return trace.first_start();
+    case OrderBy::Key::kDuration:
+      return trace.duration();
+    case OrderBy::Key::kSpanCount:
+      return trace.size();
+    case OrderBy::Key::kErrorCount:
+      break;
+  }
+  return trace.error_count();
+}
+
+// Whether `a` comes first.
+bool Before(const OrderBy& by, const Trace& a, const Trace& b) {
+  const uint64_t value_a = ValueOf(a, by.key);
+  const uint64_t value_b = ValueOf(b, by.key);
+  if (value_a != value_b) {
+    return by.descending ? value_a > value_b : value_a < value_b;
+  }
+  if (a.first_start() != b.first_start()) {
+    return a.first_start() > b.first_start();
+  }
+  return a.id() < b.id();
+}
+
 }  // namespace
 
 Result<SearchResult> Search(std::span<const SpanBatchPtr> traces,
@@ -90,21 +118,25 @@ Result<SearchResult> Search(std::span<const SpanBatchPtr> traces,
   RETURN_IF_ERROR(CheckSupported(*request.query));
   const Pipeline& pipeline = PipelineOf(*request.query);
   const std::vector<Mention> mentions = MentionsOf(pipeline);
-  std::vector<Trace> newest_first;
-  for (const SpanBatchPtr& batch : traces) {
-    if (!batch->empty()) newest_first.emplace_back(*batch);
+  std::optional<OrderBy> by = request.order;
+  if (!by) {
+    ASSIGN_OR_RETURN(by, traceql::OrderOf(*request.query));
   }
-  std::sort(newest_first.begin(), newest_first.end(),
-            [](const Trace& a, const Trace& b) {
-              if (a.first_start() != b.first_start()) {
-                return a.first_start() > b.first_start();
-              }
-              return a.id() < b.id();
+  std::vector<Trace> in_order;
+  for (const SpanBatchPtr& batch : traces) {
+    if (!batch->empty()) in_order.emplace_back(*batch);
+  }
+  std::sort(in_order.begin(), in_order.end(),
+            [&](const Trace& a, const Trace& b) {
+              return Before(by.value_or(OrderBy()), a, b);
             });
   SearchResult result;
+  uint64_t fit = 0;
+  uint64_t spans = 0;
   PipelineEvaluator evaluator;
-  for (const Trace& trace : newest_first) {
-    if (result.traces.size() == request.limit) break;
+  for (const Trace& trace : in_order) {
+    const bool full = result.traces.size() == request.limit;
+    if (full && !request.totals) break;
     if (trace.first_start() > request.end.ns ||
         trace.first_start() + trace.duration() < request.start.ns) {
       continue;
@@ -114,12 +146,18 @@ Result<SearchResult> Search(std::span<const SpanBatchPtr> traces,
     ASSIGN_OR_RETURN(const std::vector<RowSet> sets,
                      evaluator.Run(trace, pipeline));
     if (sets.empty()) continue;
+    ++fit;
+    for (const RowSet& set : sets) spans += set.rows.size();
+    if (full) continue;
     TraceHit hit = TraceHitOf(trace);
     for (const RowSet& set : sets) {
       hit.spansets.push_back(SpansetOf(trace, set, request, mentions));
     }
     result.traces.push_back(std::move(hit));
   }
+  if (!request.totals) return result;
+  result.total_traces = fit;
+  result.total_spans = spans;
   return result;
 }
 
