@@ -33,6 +33,11 @@ Result<std::string> LegacyToTraceQl(std::string_view tags,
                                     std::string_view min_duration,
                                     std::string_view max_duration);
 
+// A condition on one span: that it has the tag. `key` may name a service, a
+// span or a status as Tempo's older search does ("service.name", "name",
+// "error"); values are compared as text, and as number or boolean if they are.
+std::string TagToTraceQl(const std::string& key, const std::string& value);
+
 // SearchResponse.
 std::string SearchJson(const query::SearchResult& result, bool legacy);
 std::string SearchProtobuf(const query::SearchResult& result, bool legacy);

@@ -51,7 +51,23 @@ std::string AttributeIs(std::string_view key, const std::string& value) {
   return fmt::format("({} || {})", text, Equal(attribute, Static(number)));
 }
 
-std::string TagIs(const std::string& key, const std::string& value) {
+Status AddDuration(std::string_view name, std::string_view op,
+                   std::string_view text, std::vector<std::string>* all) {
+  if (text.empty()) return {};
+  const auto duration = ParseGoDuration(text);
+  if (!duration) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("invalid {}: time: invalid duration \"{}\"", name,
+                             SanitizeUtf8(text))};
+  }
+  all->push_back(
+      fmt::format("traceDuration {} {}", op, ToString(Static(*duration))));
+  return {};
+}
+
+}  // namespace
+
+std::string TagToTraceQl(const std::string& key, const std::string& value) {
   using traceql::Intrinsic;
   const auto is = [&value](Intrinsic intrinsic) {
     return Equal(IntrinsicOf(intrinsic), Static(value));
@@ -71,29 +87,14 @@ std::string TagIs(const std::string& key, const std::string& value) {
   return AttributeIs(key, value);
 }
 
-Status AddDuration(std::string_view name, std::string_view op,
-                   std::string_view text, std::vector<std::string>* all) {
-  if (text.empty()) return {};
-  const auto duration = ParseGoDuration(text);
-  if (!duration) {
-    return Error{Code::kInvalidArgument,
-                 fmt::format("invalid {}: time: invalid duration \"{}\"", name,
-                             SanitizeUtf8(text))};
-  }
-  all->push_back(
-      fmt::format("traceDuration {} {}", op, ToString(Static(*duration))));
-  return {};
-}
-
-}  // namespace
-
 Result<std::string> LegacyToTraceQl(std::string_view tags,
                                     std::string_view min_duration,
                                     std::string_view max_duration) {
   std::vector<std::string> all;
   auto pairs = ParseLogfmt(tags);
   if (!pairs) return std::move(pairs).error().With("invalid tags");
-  for (const auto& [key, value] : *pairs) all.push_back(TagIs(key, value));
+  for (const auto& [key, value] : *pairs)
+    all.push_back(TagToTraceQl(key, value));
   RETURN_IF_ERROR(AddDuration("minDuration", ">=", min_duration, &all));
   RETURN_IF_ERROR(AddDuration("maxDuration", "<=", max_duration, &all));
   return fmt::format("{{ {} }}", fmt::join(all, " && "));

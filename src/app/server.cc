@@ -20,9 +20,11 @@
 #include "api/tempo.h"
 #include "api/tempo_grpc.h"
 #include "api/traceql_explain.h"
+#include "api/tracing.h"
 #include "api/tracing_alerts.h"
 #include "api/ui_landing.h"
 #include "app/process_metrics.h"
+#include "app/server_figures.h"
 #include "app/store_metrics.h"
 #include "app/target_metrics.h"
 #include "app/version.h"
@@ -210,17 +212,39 @@ class ServerImpl : public Server {
     return {};
   }
 
+  api::TracingDeployment Deployment() const {
+    api::TracingDeployment deployment;
+    for (const api::LandingEndpoint& endpoint : LandingEndpoints()) {
+      deployment.endpoints.push_back({endpoint.what, endpoint.address});
+    }
+    const bool columnar = config_.engine == config::StorageEngine::kColumnar;
+    deployment.storage_engine = columnar ? "columnar" : "memory";
+    const auto& limits = config_.columnar.limits;
+    if (columnar && limits.retention.count() > 0) {
+      deployment.retention_age = limits.retention;
+    }
+    if (columnar && limits.retention_max_bytes > 0) {
+      deployment.retention_bytes = limits.retention_max_bytes;
+    }
+    deployment.figures = [this] { return ReadServerFigures(registry_); };
+    deployment.alerting = alerting_.get();
+    return deployment;
+  }
+
   Status OpenQueryDoors() {
     RETURN_IF_ERROR(OpenDoor(
-        "ui and jaeger", config_.ui, true, [this](net::HttpRouter& router) {
+        "ui and jaeger", config_.ui, true,
+        [this](net::HttpRouter& router) {
           api::RegisterJaegerV1(router, *api_);
           api::RegisterJaegerV3(router, *api_);
-          api::RegisterTracingHealth(router, health_, ThisBuild());
           api::RegisterTraceqlExplain(router, *api_);
           api::RegisterTracingAlerts(router, *api_, *alerting_,
                                      config_.analysis);
+          api::RegisterTracing(router, *api_, *analyzer_, health_,
+                               Deployment());
           api::RegisterUiLanding(router, *api_, LandingEndpoints());
-        }));
+        },
+        /*with_grpc=*/false, api::TracingRouterOptions()));
     RETURN_IF_ERROR(OpenDoor(
         "tempo", config_.tempo, true,
         [this](net::HttpRouter& router) {
@@ -256,7 +280,9 @@ class ServerImpl : public Server {
       if (auth != nullptr && !IsProbe(request)) {
         if (Status allowed = auth->CheckBearer(request); !allowed) {
           net::HttpResponse refusal =
-              net::TextResponse(401, allowed.error().message);
+              api::IsTracingPath(request.path)
+                  ? api::TracingProblem(allowed.error())
+                  : net::TextResponse(401, allowed.error().message);
           refusal.headers.Set("WWW-Authenticate", "Bearer");
           return respond(std::move(refusal));
         }
@@ -267,10 +293,11 @@ class ServerImpl : public Server {
 
   template <typename Register>
   Status OpenDoor(std::string name, config::ApiDoor options, bool guarded,
-                  const Register& add_routes, bool with_grpc = false) {
+                  const Register& add_routes, bool with_grpc = false,
+                  net::HttpRouterOptions router_options = {}) {
     Door& door = doors_.emplace_back();
     door.name = std::move(name);
-    add_routes(door.router.emplace());
+    add_routes(door.router.emplace(std::move(router_options)));
     const net::HttpHandler handler = Guard(*door.router, guarded);
     if (with_grpc) {
       net::GrpcServerOptions grpc_options;
