@@ -20,14 +20,17 @@ inline constexpr int kExitUsage = 2;    // it was not understood
 // parse. Answers go to stdout, trouble to stderr.
 void AddBackupCommand(CLI::App& root, int* exit_code);
 void AddBenchCommand(CLI::App& root, int* exit_code);
+void AddBottlenecksCommand(CLI::App& root, int* exit_code);
 void AddCheckConfigCommand(CLI::App& root, int* exit_code);
 void AddDemoCommand(CLI::App& root, int* exit_code);
 void AddDoctorCommand(CLI::App& root, int* exit_code);
 void AddExplainCommand(CLI::App& root, int* exit_code);
+void AddGradeCommand(CLI::App& root, int* exit_code);
 void AddInspectCommand(CLI::App& root, int* exit_code);
 void AddQueryCommand(CLI::App& root, int* exit_code);
 void AddRestoreCommand(CLI::App& root, int* exit_code);
 void AddServeCommand(CLI::App& root, int* exit_code);
+void AddTopCommand(CLI::App& root, int* exit_code);
 void AddTraceCommand(CLI::App& root, int* exit_code);
 void AddVerifyCommand(CLI::App& root, int* exit_code);
 

@@ -61,6 +61,9 @@ int main(int argc, char** argv) {
   khtrace::app::AddQueryCommand(root, &exit_code);
   khtrace::app::AddTraceCommand(root, &exit_code);
   khtrace::app::AddExplainCommand(root, &exit_code);
+  khtrace::app::AddGradeCommand(root, &exit_code);
+  khtrace::app::AddBottlenecksCommand(root, &exit_code);
+  khtrace::app::AddTopCommand(root, &exit_code);
   khtrace::app::AddInspectCommand(root, &exit_code);
   khtrace::app::AddVerifyCommand(root, &exit_code);
   khtrace::app::AddDemoCommand(root, &exit_code);

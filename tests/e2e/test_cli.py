@@ -10,7 +10,8 @@ from otlp import new_trace_id, post, send, span
 from server import BINARY, JAEGER, Server, eventually, run_khtrace
 
 COMMANDS = ("serve", "check-config", "query", "explain", "trace", "inspect",
-            "verify", "demo", "bench", "doctor", "backup", "restore")
+            "verify", "demo", "bench", "doctor", "backup", "restore", "grade",
+            "bottlenecks", "top")
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS),
@@ -32,6 +33,9 @@ def test_help_is_there(command):
     (["serve", "--port-offset", "many"], ["--port-offset", "many"]),
     (["demo", "--rate", "-5"], ["--rate", "-5"]),
     (["trace", "xyz"], ["xyz"]),
+    (["grade", "--fail-below", "E"], ["--fail-below"]),
+    (["top", "--interval", "soon"], ["--interval", "soon"]),
+    (["bottlenecks", "--since", "never"], ["--since", "never"]),
     (["trace"], ["ID"]),
     (["inspect", "/nowhere"], ["/nowhere"]),
     (["verify", "/nowhere"], ["/nowhere"]),
