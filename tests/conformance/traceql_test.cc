@@ -13,6 +13,8 @@
 #include "base/executor.h"
 #include "model/span_batch_builder.h"
 #include "query/metrics.h"
+#include "query/reference/random_query.h"
+#include "query/reference/reference.h"
 #include "query/reference/testing.h"
 #include "query/search.h"
 #include "store_under_test.h"
@@ -113,6 +115,7 @@ traceql::Query Parsed(std::string_view text) {
 class TraceQlOverBackends : public ::testing::TestWithParam<size_t> {
  protected:
   storage::TraceStore& store() { return under_test_->store(); }
+  StoreUnderTest* under_test() { return under_test_.get(); }
   void WriteAndFlush(model::SpanBatchPtr batch) {
     ASSERT_TRUE(WriteNow(store(), std::move(batch)).has_value());
     under_test_->Flush();
@@ -146,6 +149,69 @@ TEST_P(TraceQlOverBackends, SpanOfCenturiesHidesNothing) {
   }
   WriteAndFlush(std::make_shared<const model::SpanBatch>(builder.Build()));
   EXPECT_EQ(Found("{ duration > 1s && duration < 10s }"), 1u);
+}
+
+// A trace of five spans with texts that nobody else has, an event and a link.
+model::SpanBatchPtr TraceOfUser(uint64_t trace) {
+  model::SpanBatchBuilder builder;
+  builder.AddResource();
+  builder.AddResourceAttribute(
+      "service.name", model::AttrValue::String(trace % 2 == 0 ? "a" : "b"));
+  builder.AddScope("suite", "1");
+  for (uint64_t id = 1; id <= 5; ++id) {
+    model::SpanBatchBuilder::SpanFields fields;
+    fields.trace_id = {7, trace};
+    fields.span_id = {trace * 10 + id};
+    fields.parent_span_id = {id == 1 ? 0 : trace * 10 + id / 2};
+    fields.start = AtMillis(trace * 10 + id);
+    fields.end = AtMillis(trace * 10 + id + trace % 7);
+    fields.name = id == 1 ? "root" : "child";
+    fields.status =
+        id == 4 ? model::StatusCode::kError : model::StatusCode::kUnset;
+    builder.AddSpan(fields);
+    const std::string user = "u-" + std::to_string(trace * 10 + id);
+    const std::string words = "only " + std::string(id, 'x') + user + " here";
+    builder.AddSpanAttribute("user.id", model::AttrValue::String(user));
+    if (id != 3) {
+      builder.AddSpanAttribute("words", model::AttrValue::String(words));
+    }
+    if (id % 2 == 0) builder.AddEvent(fields.start, "event of " + user);
+    if (id == 5) builder.AddLink({7, trace + 1}, {id});
+  }
+  return std::make_shared<const model::SpanBatch>(builder.Build());
+}
+
+// Few traces of many spans that lie together, found by a text.
+TEST_P(TraceQlOverBackends, NeedlesAreFoundInManySpans) {
+  std::vector<model::SpanBatchPtr> traces;
+  for (uint64_t trace = 1; trace <= 2'400; ++trace) {
+    traces.push_back(TraceOfUser(trace));
+    ASSERT_TRUE(WriteNow(store(), traces.back()).has_value());
+  }
+  under_test()->Flush();
+  for (const char* text :
+       {"{ span.user.id = \"u-7771\" }", "{ .user.id = \"u-7772\" }",
+        "{ span.user.id = \"u-10\" }", "{ span.user.id = \"u-07772\" }",
+        "{ span.words = \"only xxu-7772 here\" && status = unset }",
+        "{ span.words = \"only xxxu-7773 here\" }",
+        "{ span.user.id = \"u-7771\" } >> { status = error } | "
+        "select(event:name, link:spanID, nestedSetLeft, span.words, "
+        "rootServiceName, span:selfDuration)",
+        "{ span.user.id = \"u-7771\" || span.user.id = \"u-9994\" } | "
+        "by(name) | select(span.user.id)",
+        "{ !(span.user.id = \"u-7771\") && trace:id = \"7000000000000030"
+        "9\" }",
+        "{ name = \"root\" && span.user.id != \"u-11\" } "
+        "with(order_by=\"duration\")"}) {
+    const traceql::Query query = Parsed(text);
+    query::SearchRequest request;
+    request.query = &query;
+    request.limit = 5;
+    const auto expected = query::reference::Search(traces, request);
+    const auto found = query::Search(store(), {}, request);
+    ASSERT_TRUE(expected && found) << text;
+    EXPECT_EQ(query::reference::Difference(*expected, *found), "") << text;
+  }
 }
 
 // What compare() counts depends on keys that come later.

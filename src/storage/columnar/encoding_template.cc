@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <charconv>
 #include <vector>
 
 #include "base/hash.h"
@@ -167,6 +168,7 @@ class Reader {
  public:
   Status Open(std::string_view page, uint32_t count);
   Status Read(uint32_t begin, uint32_t n, DecodedTexts* out);
+  Status Find(std::string_view text, std::vector<uint32_t>* out);
 
  private:
   struct Stream {
@@ -178,6 +180,16 @@ class Reader {
                        uint32_t count);
   Status ReadStreams(std::span<const uint64_t> codes, uint32_t begin);
   void Print(const Template& t, std::string* out);
+  // What the first number of a value can be that equals a text.
+  struct Wanted {
+    bool any = false;
+    std::vector<uint64_t> numbers;
+
+    bool Has(uint64_t number) const {
+      return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+    }
+  };
+  static Wanted WantedOf(const Template& t, std::string_view text);
 
   std::string storage_;  // what the templates point into
   std::vector<Template> templates_;
@@ -312,6 +324,69 @@ Status Reader::Read(uint32_t begin, uint32_t n, DecodedTexts* out) {
   return {};
 }
 
+// A text without numbers is its pattern. Of another, what stands at the first
+// slot is read with any number of digits: what is printed again as it stands
+// there may be it.
+Reader::Wanted Reader::WantedOf(const Template& t, std::string_view text) {
+  Wanted wanted;
+  if (t.slots == 0) {
+    wanted.any = t.pattern == text;
+    return wanted;
+  }
+  const size_t at = t.pattern.find(kSlot);
+  if (text.substr(0, at) != t.pattern.substr(0, at)) return wanted;
+  const auto form = static_cast<NumberForm>(t.pattern[at + 1]);
+  const std::string_view rest = text.substr(at);
+  const int base = form >= 1 && form <= kMaxHexDigits ? 16 : 10;
+  std::array<char, 24> digits;
+  for (size_t n = 1; n <= std::min<size_t>(rest.size(), 20); ++n) {
+    uint64_t number = 0;
+    const auto read =
+        std::from_chars(rest.data(), rest.data() + n, number, base);
+    if (read.ec != std::errc() || read.ptr != rest.data() + n) break;
+    const unsigned size = PrintNumber(number, form, digits.data());
+    if (std::string_view(digits.data(), size) == rest.substr(0, n)) {
+      wanted.numbers.push_back(number);
+    }
+  }
+  wanted.any = !wanted.numbers.empty();
+  return wanted;
+}
+
+Status Reader::Find(std::string_view text, std::vector<uint32_t>* out) {
+  const uint32_t count = streams_[0].page.count();
+  std::vector<uint64_t> codes(count);
+  RETURN_IF_ERROR(streams_[0].page.Decode(0, count, codes.data()));
+  // Checks the patterns of all templates in use.
+  RETURN_IF_ERROR(ReadStreams(codes, 0));
+  std::vector<uint8_t> used(templates_.size());
+  for (const uint64_t code : codes) used[code] = 1;
+  std::vector<Wanted> wanted(templates_.size());
+  bool any = false;
+  for (size_t t = 0; t < templates_.size(); ++t) {
+    if (used[t] != 0) wanted[t] = WantedOf(templates_[t], text);
+    any |= wanted[t].any;
+  }
+  if (!any) return {};
+  std::string printed;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Template& t = templates_[codes[i]];
+    const Wanted& w = wanted[codes[i]];
+    const uint8_t* slots = slot_streams_.data() + t.first_slot;
+    const bool may =
+        w.any && (t.slots == 0 ||
+                  w.Has(streams_[slots[0]].values[streams_[slots[0]].used]));
+    if (!may) {
+      for (uint32_t s = 0; s < t.slots; ++s) ++streams_[slots[s]].used;
+      continue;
+    }
+    printed.clear();
+    Print(t, &printed);
+    if (printed == text) out->push_back(i);
+  }
+  return {};
+}
+
 }  // namespace
 
 bool TemplatesPay(std::span<const std::string_view> texts) {
@@ -388,6 +463,22 @@ Status DecodeTemplates(std::string_view page, uint32_t count, uint32_t begin,
   Reader reader;
   RETURN_IF_ERROR(reader.Open(page, count));
   return reader.Read(begin, n, out);
+}
+
+Status FindText(Encoding encoding, std::string_view page, uint32_t count,
+                std::string_view text, std::vector<uint32_t>* out) {
+  out->clear();
+  if (encoding == Encoding::kTemplates) {
+    Reader reader;
+    RETURN_IF_ERROR(reader.Open(page, count));
+    return reader.Find(text, out);
+  }
+  DecodedTexts decoded;
+  RETURN_IF_ERROR(DecodeTextBlocks(encoding, page, count, 0, count, &decoded));
+  for (uint32_t i = 0; i < count; ++i) {
+    if (decoded.texts[i] == text) out->push_back(i);
+  }
+  return {};
 }
 
 Status DecodeTexts(Encoding encoding, std::string_view page, uint32_t count,

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "storage/columnar/encoding_text.h"
@@ -34,5 +35,10 @@ Status DecodeTemplates(std::string_view page, uint32_t count, uint32_t begin,
 // Texts [begin, begin + n) of a page in any of the text encodings.
 Status DecodeTexts(Encoding encoding, std::string_view page, uint32_t count,
                    uint32_t begin, uint32_t n, DecodedTexts* out);
+
+// The positions of the values that equal `text`, ascending, without making the
+// others where the encoding allows it. Replaces `out`; errors as above.
+Status FindText(Encoding encoding, std::string_view page, uint32_t count,
+                std::string_view text, std::vector<uint32_t>* out);
 
 }  // namespace khtrace::storage::columnar

@@ -169,5 +169,48 @@ TEST(EncodingTemplate, DamagedPagesAreRefusedOrDecodedWithinBounds) {
   }
 }
 
+TEST(TextSearch, FindsWhatDecodingFinds) {
+  const std::vector<std::string_view> texts = {"u-1",
+                                               "u-10",
+                                               "u-01",
+                                               "u-1",
+                                               "",
+                                               "x",
+                                               "10.0.3.07",
+                                               "a1b2c3d4e5f6 7",
+                                               "0",
+                                               "00",
+                                               "u-",
+                                               "u-18446744073709551615",
+                                               "u-1 2",
+                                               "u-12",
+                                               "u-1 22",
+                                               "99999999999999999999999999",
+                                               "deadbeef0123",
+                                               "u-10",
+                                               "u-1"};
+  std::vector<uint64_t> hashes;
+  for (const std::string_view text : texts) hashes.push_back(Hash64(text));
+  std::string templates;
+  ASSERT_TRUE(EncodeTemplates(texts, hashes, 1, &templates));
+  std::string blocks;
+  EncodeTextBlocks(texts, 1, &blocks);
+  std::vector<std::string_view> wanted = texts;
+  wanted.insert(wanted.end(), {"u-2", "u-1 ", "u", "no", "000", "1",
+                               "u-184467440737095516150", "deadbeef0124"});
+  const auto count = static_cast<uint32_t>(texts.size());
+  for (const std::string_view text : wanted) {
+    std::vector<uint32_t> expected;
+    for (uint32_t i = 0; i < count; ++i) {
+      if (texts[i] == text) expected.push_back(i);
+    }
+    std::vector<uint32_t> found = {77};
+    ASSERT_TRUE(FindText(Encoding::kTemplates, templates, count, text, &found));
+    EXPECT_EQ(found, expected) << text;
+    ASSERT_TRUE(FindText(Encoding::kTextBlocks, blocks, count, text, &found));
+    EXPECT_EQ(found, expected) << text;
+  }
+}
+
 }  // namespace
 }  // namespace khtrace::storage::columnar

@@ -160,6 +160,19 @@ Status PartFile::ReadTexts(uint32_t number, size_t group, uint32_t begin,
   return {};
 }
 
+Status PartFile::FindText(uint32_t number, size_t group, std::string_view text,
+                          std::vector<uint32_t>* positions) const {
+  const Chunk& chunk = footer_.columns[number].chunks[group];
+  positions->clear();
+  if (chunk.values == 0) return {};
+  Result<std::string_view> bytes = Page(chunk.page);
+  if (!bytes) return Locate(std::move(bytes).error(), number, group);
+  Status found = columnar::FindText(chunk.page.encoding, *bytes, chunk.values,
+                                    text, positions);
+  if (!found) return Locate(std::move(found).error(), number, group);
+  return {};
+}
+
 Result<const DecodedTexts*> PartFile::Dictionary(uint32_t number) const {
   DictionarySlot& slot = dictionaries_[number];
   std::call_once(slot.once, [&] {

@@ -63,6 +63,9 @@ class PartFile {
   // Likewise for texts without a dictionary.
   Status ReadTexts(uint32_t column, size_t group, uint32_t begin, uint32_t n,
                    DecodedTexts* out) const;
+  // Where among a chunk's texts (without a dictionary) this one is.
+  Status FindText(uint32_t column, size_t group, std::string_view text,
+                  std::vector<uint32_t>* positions) const;
   // Decoded when first asked for, then kept.
   Result<const DecodedTexts*> Dictionary(uint32_t column) const;
   // False if `hash` (Hash64 of a text) is certainly not in the chunk.

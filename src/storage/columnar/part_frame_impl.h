@@ -3,7 +3,9 @@
 
 #include <array>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +47,10 @@ class PartFrame : public TraceFrame {
   void Forget(size_t index) override { columns_[index].reset(); }
   Result<bool> MayHaveText(size_t index, std::string_view text) override;
   Result<bool> MayHaveInt(size_t index, int64_t low, int64_t high) override;
+  Result<std::optional<std::vector<uint32_t>>> RowsWithText(
+      size_t index, std::string_view text) override;
+  Result<std::unique_ptr<TraceFrame>> Narrow(
+      std::span<const uint32_t> traces) override;
 
  private:
   using Ints = std::vector<uint64_t>;
@@ -60,6 +66,8 @@ class PartFrame : public TraceFrame {
   }
   Result<const RowNumbers*> Ends(F field, uint32_t rows,
                                  std::optional<RowNumbers>* ends);
+  Result<RowNumbers> Begins(F field, uint32_t rows);
+  Result<RowNumbers> RowsOfValues(uint32_t column, const RowNumbers& positions);
   Result<const Ints*> ParentCodes();
   Status Make(size_t index, FrameColumn* out);
   Status MakeField(const FrameKey& key, FrameColumn* out);

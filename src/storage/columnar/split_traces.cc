@@ -25,15 +25,69 @@ Status FindPlaces(const RequestContext& context, const TraceId& id,
   return {};
 }
 
+template <typename Time>
+auto TimesOf(const SplitTrace& trace, const Time& time) {
+  std::pair<UnixNanos, UnixNanos> range{UnixNanos::Max(), UnixNanos{0}};
+  for (const PartPlace& place : trace.places) {
+    const UnixNanos own = time(place.part->info());
+    range.first = std::min(range.first, own);
+    range.second = std::max(range.second, own);
+  }
+  return range;
+}
+
 SplitTraces::SplitTraceList ListOf(
     const std::map<TraceId, std::vector<PartPlace>>& split) {
   SplitTraces::SplitTraceList list;
   list.reserve(split.size());
   for (const auto& [id, places] : split) list.push_back({id, places});
+  std::stable_sort(list.begin(), list.end(),
+                   [](const SplitTrace& a, const SplitTrace& b) {
+                     return a.latest_start() > b.latest_start();
+                   });
   return list;
 }
 
+// The hashes that more than one of the sorted lists have. Bucket by bucket, so
+// that what is compared stays in the cache however many lists there are: one
+// list against each other takes the square of their number.
+std::vector<uint64_t> InSeveral(
+    const std::vector<const std::vector<uint64_t>*>& lists) {
+  constexpr unsigned kBucketBits = 12;
+  std::vector<size_t> at(lists.size());
+  std::vector<uint64_t> bucket;
+  std::vector<uint64_t> shared;
+  for (uint64_t b = 0; b < (uint64_t{1} << kBucketBits); ++b) {
+    bucket.clear();
+    for (size_t i = 0; i < lists.size(); ++i) {
+      const std::vector<uint64_t>& list = *lists[i];
+      while (at[i] < list.size() && list[at[i]] >> (64 - kBucketBits) == b) {
+        bucket.push_back(list[at[i]++]);
+      }
+    }
+    std::sort(bucket.begin(), bucket.end());
+    for (size_t i = 1; i < bucket.size(); ++i) {
+      const bool known = !shared.empty() && shared.back() == bucket[i];
+      if (bucket[i] == bucket[i - 1] && !known) shared.push_back(bucket[i]);
+    }
+  }
+  return shared;
+}
+
 }  // namespace
+
+UnixNanos SplitTrace::first_start() const {
+  return TimesOf(*this, [](const auto& i) { return i.min_start; }).first;
+}
+UnixNanos SplitTrace::latest_start() const {
+  return TimesOf(*this, [](const auto& i) { return i.max_start; }).first;
+}
+UnixNanos SplitTrace::last_start() const {
+  return TimesOf(*this, [](const auto& i) { return i.max_start; }).second;
+}
+UnixNanos SplitTrace::last_end() const {
+  return TimesOf(*this, [](const auto& i) { return i.max_end; }).second;
+}
 
 void SplitTraces::DropGone(const PartList& parts) {
   std::set<const Part*> there;
@@ -52,50 +106,78 @@ void SplitTraces::DropGone(const PartList& parts) {
   }
 }
 
-Status SplitTraces::AddPart(const RequestContext& context,
-                            const std::shared_ptr<const Part>& part,
-                            const PartList& parts, QueryLosses* losses) {
-  Hashes hashes;
-  hashes.reserve(part->info().trace_count);
-  RETURN_IF_ERROR(losses->Excuse(
-      *part, part->ForEachTrace(context, [&](const TraceId& id, UnixNanos) {
-        hashes.push_back(model::TraceIdHash{}(id));
-      })));
-  std::sort(hashes.begin(), hashes.end());
-  Hashes shared;
-  for (const auto& [other, known] : known_) {
-    std::set_intersection(hashes.begin(), hashes.end(), known.hashes.begin(),
-                          known.hashes.end(), std::back_inserter(shared));
-  }
-  if (!shared.empty()) {
-    std::sort(shared.begin(), shared.end());
-    std::vector<TraceId> ids;
+Result<SplitTraces::Hashes> SplitTraces::ReadHashes(
+    const RequestContext& context, const PartList& fresh, QueryLosses* losses) {
+  for (const auto& part : fresh) {
+    Hashes hashes;
+    hashes.reserve(part->info().trace_count);
     RETURN_IF_ERROR(losses->Excuse(
         *part, part->ForEachTrace(context, [&](const TraceId& id, UnixNanos) {
-          if (std::binary_search(shared.begin(), shared.end(),
-                                 model::TraceIdHash{}(id))) {
-            ids.push_back(id);
-          }
+          hashes.push_back(model::TraceIdHash{}(id));
         })));
-    std::vector<PartPlace> places;
-    for (const TraceId& id : ids) {
-      RETURN_IF_ERROR(context.Check());
-      RETURN_IF_ERROR(FindPlaces(context, id, parts, losses, &places));
-      if (places.size() > 1) split_[id] = places;
-    }
+    std::sort(hashes.begin(), hashes.end());
+    known_[part.get()] = {part, std::move(hashes)};
   }
-  known_[part.get()] = {part, std::move(hashes)};
+  Hashes shared;
+  if (fresh.size() == 1) {
+    const Hashes& own = known_[fresh[0].get()].hashes;
+    for (const auto& [other, known] : known_) {
+      if (other == fresh[0].get()) continue;
+      std::set_intersection(own.begin(), own.end(), known.hashes.begin(),
+                            known.hashes.end(), std::back_inserter(shared));
+    }
+    std::sort(shared.begin(), shared.end());
+    return shared;
+  }
+  std::vector<const Hashes*> lists;
+  for (const auto& [part, known] : known_) lists.push_back(&known.hashes);
+  return InSeveral(lists);
+}
+
+Status SplitTraces::AddShared(const RequestContext& context, const Part& part,
+                              const Hashes& shared, const PartList& parts,
+                              QueryLosses* losses) {
+  const Hashes& own = known_[&part].hashes;
+  Hashes here;
+  std::set_intersection(own.begin(), own.end(), shared.begin(), shared.end(),
+                        std::back_inserter(here));
+  if (here.empty()) return {};
+  std::vector<TraceId> ids;
+  RETURN_IF_ERROR(losses->Excuse(
+      part, part.ForEachTrace(context, [&](const TraceId& id, UnixNanos) {
+        if (std::binary_search(here.begin(), here.end(),
+                               model::TraceIdHash{}(id))) {
+          ids.push_back(id);
+        }
+      })));
+  std::vector<PartPlace> places;
+  for (const TraceId& id : ids) {
+    if (split_.contains(id)) continue;
+    RETURN_IF_ERROR(context.Check());
+    RETURN_IF_ERROR(FindPlaces(context, id, parts, losses, &places));
+    if (places.size() > 1) split_[id] = places;
+  }
   return {};
 }
 
 Status SplitTraces::Update(const RequestContext& context, const PartList& parts,
                            QueryLosses* losses) {
   DropGone(parts);
+  PartList fresh;
   for (const auto& part : parts) {
-    if (known_.contains(part.get())) continue;
-    RETURN_IF_ERROR(AddPart(context, part, parts, losses));
+    if (!known_.contains(part.get())) fresh.push_back(part);
   }
-  return {};
+  if (fresh.empty()) return {};
+  Result<Hashes> shared = ReadHashes(context, fresh, losses);
+  Status added = shared ? Status() : Status(std::move(shared).error());
+  for (size_t i = 0; added && i < fresh.size(); ++i) {
+    added = AddShared(context, *fresh[i], *shared, parts, losses);
+  }
+  // Half known is not known.
+  if (!added) {
+    for (const auto& part : fresh) known_.erase(part.get());
+  }
+  return added;
 }
 
 Result<std::shared_ptr<const SplitTraces::SplitTraceList>> SplitTraces::InParts(

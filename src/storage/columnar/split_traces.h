@@ -27,6 +27,12 @@ struct PartPlace {
 struct SplitTrace {
   model::TraceId id;
   std::vector<PartPlace> places;  // in parts
+
+  // What the parts' times say of the trace's spans there.
+  UnixNanos first_start() const;   // none starts before
+  UnixNanos latest_start() const;  // the earliest starts then or before
+  UnixNanos last_start() const;    // none starts later
+  UnixNanos last_end() const;      // none ends later
 };
 
 // Split traces put together.
@@ -41,14 +47,14 @@ class SplitTraces {
  public:
   using SplitTraceList = std::vector<SplitTrace>;
 
-  // Of the parts, those in several; ordered by id. Ids that cannot be read are
-  // noted in `losses` and left out.
+  // Of the parts, those in several; by latest_start, the newest first. Ids that
+  // cannot be read are noted in `losses` and left out.
   Result<std::shared_ptr<const SplitTraceList>> InParts(
       const RequestContext& context,
       const std::shared_ptr<const PartList>& parts, QueryLosses* losses)
       KHTRACE_EXCLUDES(mu_);
 
-  // Those of the heads that some part has as well; ordered by id. Perhaps some
+  // Those of the heads that some part has as well, likewise. Perhaps some
   // that came into a head after the view was taken.
   Result<SplitTraceList> InHeads(const RequestContext& context,
                                  const std::shared_ptr<const PartList>& parts,
@@ -75,9 +81,15 @@ class SplitTraces {
 
   Status Update(const RequestContext& context, const PartList& parts,
                 QueryLosses* losses) KHTRACE_REQUIRES(mu_);
-  Status AddPart(const RequestContext& context,
-                 const std::shared_ptr<const Part>& part, const PartList& parts,
-                 QueryLosses* losses) KHTRACE_REQUIRES(mu_);
+  // Reads the hashes of parts that are not known yet; those of them that
+  // several parts have, sorted.
+  Result<Hashes> ReadHashes(const RequestContext& context,
+                            const PartList& fresh, QueryLosses* losses)
+      KHTRACE_REQUIRES(mu_);
+  // Finds the traces of these hashes.
+  Status AddShared(const RequestContext& context, const Part& part,
+                   const Hashes& shared, const PartList& parts,
+                   QueryLosses* losses) KHTRACE_REQUIRES(mu_);
   void DropGone(const PartList& parts) KHTRACE_REQUIRES(mu_);
 
   Mutex mu_;

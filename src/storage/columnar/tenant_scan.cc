@@ -73,6 +73,7 @@ class TenantScan : public FrameScan {
   };
 
   Status FindSplit(const RequestContext& context, QueryLosses* losses);
+  void PlanSplit(Kind kind, const SplitTraces::SplitTraceList& traces);
   void OrderHeads();
   void PlanHeads();
   Status PlanPart(uint32_t part, QueryLosses* losses);
@@ -91,7 +92,7 @@ class TenantScan : public FrameScan {
   std::map<std::pair<const Part*, size_t>, std::vector<uint32_t>> excluded_;
   // Split traces that no head has a part of: their wholes are kept.
   std::shared_ptr<const SplitTraces::SplitTraceList> in_parts_;
-  std::vector<TraceId> head_split_;
+  SplitTraces::SplitTraceList head_split_;
   IdSet in_head_too_;
   IdSet split_;
   std::vector<SpanBatchPtr> head_batches_;
@@ -115,11 +116,11 @@ Status TenantScan::FindSplit(const RequestContext& context,
     }
     return true;
   };
-  for (const SplitTrace& trace : in_heads) {
+  head_split_ = in_heads;
+  for (const SplitTrace& trace : head_split_) {
     add(trace);
-    head_split_.push_back(trace.id);
+    in_head_too_.insert(trace.id);
   }
-  in_head_too_.insert(head_split_.begin(), head_split_.end());
   for (const SplitTrace& trace : *in_parts_) add(trace);
   summary_.split_traces = split_.size();
   for (auto& [group, traces] : excluded_) {
@@ -234,19 +235,32 @@ Status TenantScan::PlanPart(uint32_t number, QueryLosses* losses) {
   return {};
 }
 
+// `traces` come newest first, so that those of a unit are of one time and units
+// outside the range are left out.
+void TenantScan::PlanSplit(Kind kind,
+                           const SplitTraces::SplitTraceList& traces) {
+  for (size_t begin = 0; begin < traces.size(); begin += kSplitTraces) {
+    const size_t end = std::min(traces.size(), begin + kSplitTraces);
+    // Of what a head has as well, it may have more to either side.
+    bool wanted = kind == Kind::kHeadSplit;
+    for (size_t i = begin; i < end && !wanted; ++i) {
+      wanted = traces[i].first_start() <= request_->end &&
+               traces[i].last_end() >= request_->start &&
+               traces[i].last_start() >= request_->spans_start;
+    }
+    if (!wanted) continue;
+    ++summary_.split_units;
+    units_.push_back({traces[begin].latest_start(), kind, 0,
+                      static_cast<uint32_t>(begin), static_cast<uint32_t>(end),
+                      0});
+  }
+}
+
 Status TenantScan::Plan(const RequestContext& context) {
   QueryLosses losses(view_);
   RETURN_IF_ERROR(FindSplit(context, &losses));
-  const auto add_split = [this](Kind kind, size_t count) {
-    for (uint32_t i = 0; i < count; i += kSplitTraces) {
-      const auto end =
-          static_cast<uint32_t>(std::min(count, size_t{i} + kSplitTraces));
-      ++summary_.split_units;
-      units_.push_back({UnixNanos::Max(), kind, 0, i, end, 0});
-    }
-  };
-  add_split(Kind::kSplit, in_parts_ ? in_parts_->size() : 0);
-  add_split(Kind::kHeadSplit, head_split_.size());
+  if (in_parts_) PlanSplit(Kind::kSplit, *in_parts_);
+  PlanSplit(Kind::kHeadSplit, head_split_);
   PlanHeads();
   parts_.resize(view_.parts->size());
   summary_.parts = parts_.size();
@@ -290,8 +304,9 @@ Result<std::unique_ptr<TraceFrame>> TenantScan::OpenSplit(
     const RequestContext& context, const Unit& unit) const {
   std::vector<TraceId> ids;
   if (unit.kind == Kind::kHeadSplit) {
-    ids.assign(head_split_.begin() + unit.begin,
-               head_split_.begin() + unit.end);
+    for (uint32_t i = unit.begin; i < unit.end; ++i) {
+      ids.push_back(head_split_[i].id);
+    }
     ASSIGN_OR_RETURN(const auto whole, PutTogether(context, ids));
     return MakeBatchFrame(request_, whole->rows, whole->batches);
   }
