@@ -131,6 +131,7 @@ void Engine::EvaluateAt(UnixNanos now) {
     context.tenant = job.tenant;
     if (!EvaluateRule(context, *job.rule, now)) ++failures;
   }
+  source_.EndRound();
   if (stop_.stop_requested()) return;
   // Whoever was not reached comes first next time.
   first_job_ = jobs.empty() ? 0 : (first_job_ + done) % jobs.size();

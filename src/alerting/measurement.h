@@ -68,6 +68,8 @@ class MeasureSource {
   virtual void Describe(const RequestContext& context, const Rule& rule,
                         UnixNanos now, Measurement* measurement) = 0;
   virtual std::vector<std::string> Tenants() = 0;
+  // Nothing more is asked as of the same moment: what was kept for that may go.
+  virtual void EndRound() {}
 };
 
 }  // namespace khtrace::alerting

@@ -134,7 +134,7 @@ Result<MetricsResult> RunInstant(const QueryTools& tools,
   request.instant = true;
   request.max_exemplars = exemplars;
   request.helpers = tools.helpers;
-  request.cache = &tools.cache;
+  // No cache: the window is another one each time.
   return query::RunMetrics(tools.reader, context, request);
 }
 

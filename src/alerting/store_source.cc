@@ -49,7 +49,24 @@ StoreSource::StoreSource(storage::TraceStore& store,
     : store_(store),
       analyzer_(analyzer),
       cache_(kCacheBytes),
-      tools_{.reader = store, .cache = cache_, .helpers = helpers} {}
+      tools_{.reader = store, .cache = cache_, .helpers = helpers},
+      shared_(store) {}
+
+template <typename Query>
+auto StoreSource::WithTools(const Query& query) {
+  if (shared_taken_.exchange(true)) return query(tools_);
+  // Frames belong to one thread: no helpers.
+  auto answer =
+      query(QueryTools{.reader = shared_, .cache = cache_, .helpers = nullptr});
+  shared_taken_ = false;
+  return answer;
+}
+
+void StoreSource::EndRound() {
+  if (shared_taken_.exchange(true)) return;
+  shared_.Reset();
+  shared_taken_ = false;
+}
 
 Result<std::vector<Measurement>> StoreSource::Measure(
     const RequestContext& context, const Rule& rule, UnixNanos now) {
@@ -57,7 +74,9 @@ Result<std::vector<Measurement>> StoreSource::Measure(
     case RuleKind::kCategory:
       return MeasureCategory(context, rule, now);
     case RuleKind::kQuery:
-      return MeasureQuery(tools_, context, rule, now);
+      return WithTools([&](const QueryTools& tools) {
+        return MeasureQuery(tools, context, rule, now);
+      });
     case RuleKind::kObjective:
       return MeasureObjective(tools_, context, rule, now);
   }

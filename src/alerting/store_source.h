@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "alerting/measurement.h"
 #include "alerting/query_measure.h"
+#include "alerting/shared_scan.h"
 #include "analysis/analyzer.h"
 #include "base/executor.h"
 #include "query/metrics_cache.h"
@@ -31,8 +33,13 @@ class StoreSource : public MeasureSource {
   void Describe(const RequestContext& context, const Rule& rule, UnixNanos now,
                 Measurement* measurement) override;
   std::vector<std::string> Tenants() override;
+  void EndRound() override;
 
  private:
+  // Runs `query` with tools for it: over the scan that rules of a round share,
+  // unless another thread has it at the moment.
+  template <typename Query>
+  auto WithTools(const Query& query);
   Result<std::vector<Measurement>> MeasureCategory(
       const RequestContext& context, const Rule& rule, UnixNanos now);
 
@@ -40,6 +47,8 @@ class StoreSource : public MeasureSource {
   analysis::Analyzer& analyzer_;
   query::MetricsCache cache_;
   const QueryTools tools_;
+  std::atomic<bool> shared_taken_{false};
+  SharedScanReader shared_;  // of whoever set shared_taken_
 };
 
 }  // namespace khtrace::alerting
