@@ -101,15 +101,19 @@ asan() { KHTRACE_DIFFERENTIAL_SEEDS=40 unit_tests asan; }
 # Folders and tests without threads have nothing for TSan to see.
 tsan() {
   local threaded=(base_test telemetry_test net_test pipeline_test ingest_test
-    api_test storage_columnar_test)
-  build tsan khtrace "${threaded[@]}" || return 1
+    api_test alerting_test storage_columnar_test)
+  build tsan khtrace conformance_test "${threaded[@]}" || return 1
   local one_thread=('*FaultTest' 'Part*' DamagedPart BatchFormat 'Encoding*'
     'WalReader*')
   local -x GTEST_FILTER
   GTEST_FILTER="-$(printf '%s.*:' "${one_thread[@]}")*Flipped*"
   fixed_addresses ctest --test-dir "$repo_root/build/tsan" -V \
     --no-tests=error -j "$(nproc)" --timeout 600 \
-    -R "^($(IFS='|'; echo "${threaded[*]}"))(_[0-9])?\$"
+    -R "^($(IFS='|'; echo "${threaded[*]}"))(_[0-9])?\$" || return 1
+  # Queries whose units run on several threads.
+  GTEST_FILTER='*Differential*' KHTRACE_DIFFERENTIAL_SEEDS=10 fixed_addresses \
+    ctest --test-dir "$repo_root/build/tsan" -V --no-tests=error \
+    -j "$(nproc)" --timeout 600 -R '^conformance_test(_[0-9])?$'
 }
 
 # end_to_end PRESET ARGUMENT… — the real binary, real SDKs (tests/e2e).

@@ -116,6 +116,8 @@ void Engine::Notify(UnixNanos now) {
 
 void Engine::NotifyOf(Alert& alert, UnixNanos now,
                       std::vector<OutMessage>* out) {
+  // Of what is well and was well nobody is told; silences cost.
+  if (WhatToTell(alert, false, options_.repeat, now) == Tell::kNothing) return;
   const bool silenced = SilenceOf(alert, now) != nullptr;
   const Tell tell = WhatToTell(alert, silenced, options_.repeat, now);
   if (tell == Tell::kNothing) return;

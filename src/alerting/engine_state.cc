@@ -63,6 +63,8 @@ Result<bool> Matches(const std::vector<Matcher>& matchers,
       fits = re2::RE2::FullMatch({value.data(), value.size()}, *regex);
     }
     all = all && fits != matcher.negate;
+    // Patterns were checked when the silence was made.
+    if (!all) break;
   }
   return all;
 }

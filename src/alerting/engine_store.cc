@@ -51,9 +51,11 @@ Status Engine::Load() {
     MutexLock lock(mu_);
     state_ = *std::move(state);
     for (auto& [id, alert] : state_.alerts) {
-      if (RuleOf(alert).name == alert.rule || alert.state.phase == Phase::kOk) {
-        continue;
-      }
+      const Rule& rule = RuleOf(alert);
+      const bool evaluated =
+          rule.name == alert.rule && rule.enabled &&
+          (rule.tenant.empty() || rule.tenant == alert.tenant);
+      if (evaluated || alert.state.phase == Phase::kOk) continue;
       Resolve(alert, now, "the rule is no longer configured");
     }
     return {};

@@ -298,16 +298,19 @@ std::string AlertmanagerJson(const std::vector<AlertmanagerEntry>& entries,
     const auto write = [&](Phase phase, UnixNanos ends) {
       WriteForAlertmanager(w, entry, phase, ends, base_url);
     };
+    // With one severity for both they are one alert.
+    const bool told_apart =
+        entry.rule->alert_severity != entry.rule->critical_severity;
     if (!IsFiring(state.phase)) {
       // One of the two was there; that the other is over does no harm.
       write(Phase::kAlert, state.resolved_at);
-      write(Phase::kCritical, state.resolved_at);
+      if (told_apart) write(Phase::kCritical, state.resolved_at);
       continue;
     }
     write(state.phase, valid_until);
     // To Alertmanager another severity is another alert: critical takes the
     // place of alert, and the other way round.
-    if (state.since > state.fired_at &&
+    if (told_apart && state.since > state.fired_at &&
         now <= state.since.Plus(kTellResolvedFor)) {
       write(state.phase == Phase::kCritical ? Phase::kAlert : Phase::kCritical,
             state.since);

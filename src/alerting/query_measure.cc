@@ -135,7 +135,14 @@ Result<MetricsResult> RunInstant(const QueryTools& tools,
   request.max_exemplars = exemplars;
   request.helpers = tools.helpers;
   // No cache: the window is another one each time.
-  return query::RunMetrics(tools.reader, context, request);
+  ASSIGN_OR_RETURN(MetricsResult result,
+                   query::RunMetrics(tools.reader, context, request));
+  // A series that is left out would look like one that ended.
+  if (result.partial) {
+    return Error{Code::kResourceExhausted,
+                 "cannot judge a part of the series: " + result.message};
+  }
+  return result;
 }
 
 std::string TextOf(const traceql::Static& value) {

@@ -137,9 +137,10 @@ Result<ReplayResult> Replay(MeasureSource& source,
                              steps, kMaxSteps)};
   }
   Player player(source, context, request.rule);
-  for (UnixNanos now = request.start; now <= request.end;
-       now = now.Plus(step)) {
+  for (uint64_t i = 0; i <= steps; ++i) {
     RETURN_IF_ERROR(context.Check());
+    const UnixNanos now{request.start.ns +
+                        i * static_cast<uint64_t>(step.count())};
     ASSIGN_OR_RETURN(std::vector<Measurement> measurements,
                      source.Measure(context, request.rule, now));
     player.Play(std::move(measurements), now);

@@ -43,8 +43,20 @@ constexpr size_t kMaxExampleSpans = 20'000;
 constexpr uint32_t kDefaultPoints = 60;
 constexpr uint64_t kMaxPoints = 10'000;
 
-Window Widen(Window window) {
-  return {{window.start.ns / kBucketNanos * kBucketNanos}, window.end};
+// To whole buckets of so many minutes: those are what is counted.
+Window Widen(Window window, uint32_t minutes = kBucketMinutes) {
+  const uint64_t width = minutes * kNanosPerMinute;
+  const uint64_t start = window.start.ns / width * width;
+  const uint64_t rest = window.end.ns % width;
+  uint64_t end = window.end.ns;
+  if (rest > 0 && end <= UINT64_MAX - width) end += width - rest;
+  return {{start}, {end}};
+}
+
+// The future has no calls.
+Window UpTo(UnixNanos now, Window window) {
+  if (now > window.start) window.end = std::min(window.end, now);
+  return window;
 }
 
 storage::AggregateRequest RequestOf(Window window, uint32_t kinds,
@@ -163,19 +175,21 @@ Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generated_at = clock_.Now();
   snapshot->window = window;
-  // Steps begin before the window if it is no multiple of them.
   if (!current.red.empty()) {
     snapshot->window.start = FirstBucket(current, window);
   }
-  // The future has no calls.
-  if (snapshot->generated_at > snapshot->window.start) {
-    snapshot->window.end =
-        std::min(snapshot->window.end, snapshot->generated_at);
+  // Where data began within the window, paths began there too.
+  Window paths = Widen(window, aggregate::kPathBucketMinutes);
+  if (snapshot->window.start > window.start) {
+    paths.start = snapshot->window.start;
   }
+  paths = UpTo(snapshot->generated_at, paths);
+  snapshot->window = UpTo(snapshot->generated_at, snapshot->window);
   ReportInput input;
   input.current = &current;
   input.previous = &previous;
   input.window = snapshot->window;
+  input.path_window = paths;
   input.options = &options_;
   snapshot->operations = ReportOperations(input);
   snapshot->services = ReportServices(input, snapshot->operations);
@@ -265,9 +279,10 @@ std::vector<model::SpanBatchPtr> Analyzer::ExampleTraces(
 std::vector<Recommendation> Analyzer::Advise(const RequestContext& context,
                                              Window window,
                                              const OperationReport& operation) {
+  if (!operation.targets || operation.over_target <= 0) return {};
   const std::string key =
-      fmt::format("{}\n{}\n{}\n{}", context.tenant, operation.service,
-                  operation.operation, operation.category);
+      fmt::format("{}\n{}\n{}\n{}\n{}", context.tenant, window.start.ns,
+                  operation.service, operation.operation, operation.category);
   const std::chrono::nanoseconds now = clock_.Monotonic();
   {
     MutexLock lock(mu_);
@@ -283,6 +298,8 @@ std::vector<Recommendation> Analyzer::Advise(const RequestContext& context,
   advice.examples = operation.slowest;
   advice.recommendations =
       Recommend(operation, ExampleTraces(context, window, operation));
+  // Cut short it knows too little to be kept.
+  if (!context.Check()) return advice.recommendations;
   MutexLock lock(mu_);
   if (advice_.size() >= kMaxAdvice) advice_.clear();
   advice_[key] = advice;
@@ -380,7 +397,7 @@ Result<std::vector<ErrorPattern>> Analyzer::Errors(
   input.window = &current;
   input.previous = &previous;
   input.history = &history;
-  input.range = window;
+  input.range = UpTo(clock_.Now(), window);
   input.minutes = minutes;
   return FindErrorPatterns(input);
 }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stop_token>
+
 #include "analysis/testing.h"
 #include "storage/memory/memory_store.h"
 
@@ -13,6 +15,7 @@ namespace {
 using model::SpanKind;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class AnalyzerTest : public testing::Test {
  protected:
@@ -161,8 +164,38 @@ TEST_F(AnalyzerTest, ExplainsWhatIsDifferentAboutASelection) {
   EXPECT_DOUBLE_EQ(std::abs(first.effect), 1);
   for (const Difference& difference : explanation->differences) {
     EXPECT_NE(difference.attribute, "span.shelf");
+    // Two values of one attribute exclude each other.
+    for (const std::string& same : difference.together) {
+      EXPECT_FALSE(same.starts_with(difference.attribute + " = ")) << same;
+    }
   }
   EXPECT_THAT(explanation->summary, HasSubstr("resource.service.version"));
+}
+
+TEST_F(AnalyzerTest, ExplainingLeavesOutWhatWasSelectedByAndNothingElse) {
+  const uint64_t at = clock_.Now().ns - 60 * kSecond;
+  for (int i = 0; i < 60; ++i) {
+    TestSpan page;
+    page.service = i % 2 == 0 ? "shop" : "cart";
+    page.name = i % 2 == 0 ? "GET /" : "GET /cart";
+    page.texts = {{"shelf", i % 2 == 0 ? "left" : "right"}};
+    Store({page}, at);
+  }
+  ExplainRequest request;
+  request.selection =
+      "{ resource.service.name = \"shop\" && .shelf != \"kind\" }";
+  request.start = LastHour().start;
+  request.end = LastHour().end;
+  const auto explanation = analyzer_.Explain(context_, request);
+  ASSERT_TRUE(explanation);
+  std::string told;
+  for (const Difference& difference : explanation->differences) {
+    told += difference.attribute + "\n";
+    for (const std::string& same : difference.together) told += same + "\n";
+  }
+  EXPECT_THAT(told, HasSubstr("name"));
+  EXPECT_THAT(told, Not(HasSubstr("resource.service.name")));
+  EXPECT_THAT(told, Not(HasSubstr("span.shelf")));
 }
 
 TEST_F(AnalyzerTest, RefusesWhatItCannotRead) {
@@ -196,6 +229,39 @@ TEST_F(AnalyzerTest, AllOfTimeIsAWindowToo) {
   EXPECT_THAT(analyzer_.Series(context_, all, 5, "", "").error().message,
               HasSubstr("at most 10000"));
   EXPECT_TRUE(analyzer_.Look(context_, {{0}, UnixNanos::Max()}));
+}
+
+TEST_F(AnalyzerTest, RatesOfPastWindowsAreOfWholeBuckets) {
+  // Thirty calls within five minutes; a minute of them is asked for.
+  for (int i = 0; i < 30; ++i) StoreSlowPage(kEpoch + 100 * kSecond);
+  const Window minute{{kEpoch + 60 * kSecond}, {kEpoch + 120 * kSecond}};
+  const auto snapshot = analyzer_.Look(context_, minute);
+  ASSERT_TRUE(snapshot);
+  EXPECT_DOUBLE_EQ((*snapshot)->window.Minutes(), 5);
+  EXPECT_DOUBLE_EQ((*snapshot)->services[0].calls_per_min, 6);
+  // Paths come in quarters of an hour: 600 ms each, of which 400 above the
+  // target; thirty of them in fifteen minutes.
+  for (const OperationReport& report : (*snapshot)->operations) {
+    if (report.operation != "GET /") continue;
+    EXPECT_NEAR(report.recoverable_nanos_per_hour,
+                30 * 100e6 * (400.0 / 600) * 4, 0.03 * 8e9);
+  }
+}
+
+TEST_F(AnalyzerTest, AdviceThatWasCutShortIsNotKept) {
+  const uint64_t at = clock_.Now().ns - 60 * kSecond;
+  for (int i = 0; i < 30; ++i) StoreSlowPage(at);
+  BottleneckRequest request;
+  request.window = LastHour();
+  ASSERT_TRUE(analyzer_.Look(context_, request.window));
+  std::stop_source client;
+  RequestContext gone;
+  gone.stop = client.get_token();
+  client.request_stop();
+  (void)analyzer_.Bottlenecks(gone, request);
+  const auto list = analyzer_.Bottlenecks(context_, request);
+  ASSERT_TRUE(list);
+  EXPECT_FALSE(list->bottlenecks[0].recommendations.empty());
 }
 
 TEST_F(AnalyzerTest, TracesAreAnalysed) {

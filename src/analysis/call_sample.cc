@@ -6,7 +6,7 @@
 
 namespace khtrace::analysis {
 
-constexpr size_t kCallsOfTrace = 20;
+constexpr size_t kCallsOfTrace = 10;
 
 CallSample::CallSample(std::string_view service, std::string_view operation,
                        std::span<const model::SpanBatchPtr> traces) {

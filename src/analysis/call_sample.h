@@ -25,7 +25,7 @@ struct Call {
 // The calls of an operation in some whole traces. Confined to one thread.
 class CallSample {
  public:
-  // At most 20 calls of each trace, so that no trace outvotes the others. The
+  // At most 10 calls of each trace, so that no trace outvotes the others. The
   // batches outlive the sample.
   CallSample(std::string_view service, std::string_view operation,
              std::span<const model::SpanBatchPtr> traces);

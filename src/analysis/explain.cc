@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "query/metrics.h"
@@ -135,18 +137,26 @@ void CorrectForManyTests(std::vector<Difference>* differences) {
   }
 }
 
-// What occurs on the same spans says the same: the first one speaks.
+// What occurs on the same spans says the same: the first one speaks. By equal
+// counts; two values of one attribute are never on the same spans.
 void BringTogether(std::vector<Difference>* differences) {
-  std::map<std::pair<uint64_t, uint64_t>, size_t> first;
+  struct Speaker {
+    size_t place = 0;
+    std::set<std::string> attributes;
+  };
+  std::map<std::pair<uint64_t, uint64_t>, Speaker> speakers;
   std::vector<Difference> kept;
   for (Difference& difference : *differences) {
-    const auto [at, added] = first.try_emplace(
-        {difference.selected, difference.others}, kept.size());
-    if (added) {
+    const auto [at, added] =
+        speakers.try_emplace({difference.selected, difference.others});
+    Speaker& speaker = at->second;
+    if (added) speaker.place = kept.size();
+    const bool other = speaker.attributes.insert(difference.attribute).second;
+    if (added || !other) {
       kept.push_back(std::move(difference));
       continue;
     }
-    kept[at->second].together.push_back(
+    kept[speaker.place].together.push_back(
         fmt::format("{} = {}", difference.attribute, difference.value));
   }
   *differences = std::move(kept);
@@ -178,12 +188,44 @@ std::string InWords(const Explanation& explanation) {
   return words + ".";
 }
 
+// The attributes that a query names, as its canonical text spells them; those
+// without scope with their dot.
+std::set<std::string> NamedIn(const std::string& query) {
+  const auto parsed = traceql::ParseQuery(query);
+  if (!parsed) return {};
+  std::set<std::string> names;
+  std::string name;
+  bool quoted = false;
+  const std::string text = traceql::Print(*parsed) + " ";
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                           c == '_' || c == '.' || c == ':' || c == '-')) {
+      name += c;
+      continue;
+    }
+    if (!name.empty()) names.insert(std::exchange(name, {}));
+  }
+  return names;
+}
+
+bool IsNamed(const std::set<std::string>& names, const std::string& key) {
+  if (names.count(key) > 0) return true;
+  const size_t dot = key.find('.');
+  return dot != std::string::npos && names.count(key.substr(dot)) > 0;
+}
+
 std::vector<Difference> Compare(const Sides& sides,
                                 const std::string& selection) {
+  const std::set<std::string> named = NamedIn(selection);
   std::vector<Difference> differences;
   for (const auto& [key, counts] : sides.values) {
     // What was selected by is no news.
-    if (selection.find(key.first) != std::string::npos) continue;
+    if (IsNamed(named, key.first)) continue;
     Difference difference;
     difference.attribute = key.first;
     difference.value = key.second;

@@ -31,7 +31,7 @@ struct SlowCall {
   const LinkedTrace& trace;
   uint32_t i;
   uint64_t target_nanos;
-  std::vector<uint32_t> below;  // the call first; at most 5,000
+  std::vector<uint32_t> below;  // the call first; at most 2,000
 
   SlowCall(const Call& call, uint64_t target_nanos);
   uint64_t duration() const { return trace.duration(i); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "aggregate/span_traits.h"
 #include "aggregate/trace_view.h"
@@ -78,7 +79,9 @@ std::optional<double> LinkedTrace::Number(
   const model::Attr* attr = Find(i, keys);
   if (attr == nullptr) return std::nullopt;
   if (attr->type == AttrType::kDouble) {
-    return std::bit_cast<double>(attr->payload);
+    const auto number = std::bit_cast<double>(attr->payload);
+    if (!std::isfinite(number)) return std::nullopt;
+    return number;
   }
   if (attr->type != AttrType::kInt) return std::nullopt;
   return static_cast<double>(static_cast<int64_t>(attr->payload));

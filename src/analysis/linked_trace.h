@@ -43,7 +43,7 @@ class LinkedTrace {
   // without one.
   std::string_view Text(uint32_t i,
                         std::initializer_list<std::string_view> keys) const;
-  // A number, of whatever type.
+  // A number of whatever type; none that is infinite or NaN.
   std::optional<double> Number(
       uint32_t i, std::initializer_list<std::string_view> keys) const;
   // Of its resource; "" without one.

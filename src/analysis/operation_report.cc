@@ -363,13 +363,15 @@ std::vector<OperationReport> ReportOperations(const ReportInput& input) {
         static_cast<double>(sums.durations.sum());
   }
   const PathTimes paths(*input.current);
+  const bool own_window = input.path_window.end > input.path_window.start;
+  const Window path_window = own_window ? input.path_window : input.window;
   std::vector<OperationReport> reports;
   reports.reserve(operations.size());
   for (const auto& [key, sums] : operations) {
     OperationReport report = ReportOne(sums, input.window, options);
     const double all = times[{std::get<0>(key), std::get<1>(key)}];
     const auto own = static_cast<double>(sums.durations.sum());
-    paths.Set(all > 0 ? own / all : 1, input.window, &report);
+    paths.Set(all > 0 ? own / all : 1, path_window, &report);
     if (input.previous != nullptr) {
       const auto before = previous.find(key);
       report.trend =

@@ -113,6 +113,9 @@ struct ReportInput {
   const aggregate::Partial* current = nullptr;
   const aggregate::Partial* previous = nullptr;  // may be nullptr
   Window window;
+  // What critical paths were counted in: their buckets are wider. Empty: the
+  // window.
+  Window path_window;
   const AnalysisOptions* options = nullptr;
 };
 

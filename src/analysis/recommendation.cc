@@ -13,7 +13,7 @@
 namespace khtrace::analysis {
 namespace {
 
-constexpr size_t kMaxBelow = 5'000;
+constexpr size_t kMaxBelow = 2'000;
 constexpr size_t kMaxTraces = 3;
 // A recommendation is shown by so many of the slow calls, and saves so much
 // of one.
@@ -165,8 +165,8 @@ void DropExplained(std::vector<Recommendation>* all) {
 }  // namespace
 
 std::string NanosText(double nanos) {
-  return FormatDurationShort(
-      std::chrono::nanoseconds(static_cast<int64_t>(nanos)));
+  return FormatDurationShort(std::chrono::nanoseconds(
+      static_cast<int64_t>(std::clamp(nanos, 0.0, 9e18))));
 }
 
 SlowCall::SlowCall(const Call& call, uint64_t target)

@@ -124,9 +124,13 @@ Result<HttpResponse> Test(Engine& engine, const ApiContext& api,
                           const analysis::AnalysisOptions& analysis,
                           const RequestContext& context,
                           const HttpRequest& request) {
-  ASSIGN_OR_RETURN(
-      const alerting::ReplayRequest replay,
-      ParseReplay(request.body, engine.options().rules, api.clock.Now()));
+  // Other tenants' rules are nobody's business.
+  std::vector<alerting::Rule> rules = engine.options().rules;
+  std::erase_if(rules, [&context](const alerting::Rule& rule) {
+    return !rule.tenant.empty() && rule.tenant != context.tenant;
+  });
+  ASSIGN_OR_RETURN(const alerting::ReplayRequest replay,
+                   ParseReplay(request.body, rules, api.clock.Now()));
   RETURN_IF_ERROR(alerting::Validate(replay.rule, analysis));
   ASSIGN_OR_RETURN(const alerting::ReplayResult result,
                    alerting::Replay(engine.source(), context, replay));

@@ -180,6 +180,14 @@ void ReadCompare(Fields& fields, Rule* rule) {
   rule->compare = static_cast<Comparison>(found - std::begin(kNames));
 }
 
+// Texts are kept, and written with every state.
+Status CheckLength(std::string_view what, const std::string& text) {
+  constexpr size_t kMaxText = 1024;
+  if (text.size() <= kMaxText) return {};
+  return Bad(fmt::format("{} has {} bytes; {} are the most", what, text.size(),
+                         kMaxText));
+}
+
 Status ReadRule(Fields& fields, const std::vector<Rule>& known, Rule* rule) {
   std::string name;
   fields.Text("rule", &name);
@@ -227,6 +235,12 @@ Result<alerting::Silence> ParseSilence(std::string_view json, UnixNanos now) {
   fields.Text("created_by", &silence.created_by);
   RETURN_IF_ERROR(fields.status());
   RETURN_IF_ERROR(ReadMatchers(fields, &silence));
+  RETURN_IF_ERROR(CheckLength("comment", silence.comment));
+  RETURN_IF_ERROR(CheckLength("createdBy", silence.created_by));
+  for (const alerting::Matcher& matcher : silence.matchers) {
+    RETURN_IF_ERROR(CheckLength("a matcher's name", matcher.name));
+    RETURN_IF_ERROR(CheckLength("a matcher's value", matcher.value));
+  }
   if (silence.start.ns == 0) silence.start = now;
   if (silence.end.ns == 0) silence.end = silence.start.Plus(duration);
   return silence;
@@ -241,6 +255,8 @@ Result<Acknowledgement> ParseAcknowledgement(std::string_view json) {
   fields.Text("by", &ack.by);
   fields.Text("comment", &ack.comment);
   RETURN_IF_ERROR(fields.status());
+  RETURN_IF_ERROR(CheckLength("by", ack.by));
+  RETURN_IF_ERROR(CheckLength("comment", ack.comment));
   return ack;
 }
 

@@ -56,12 +56,17 @@ std::string UnknownParameter(std::string_view name,
   return text + fmt::format("; there are: {}", fmt::join(known, ", "));
 }
 
+// Each is compared with those before it.
+constexpr size_t kMaxParams = 256;
+
 // Go's durations, and whole days and weeks.
 Result<nanoseconds> ParseWindow(std::string_view text) {
   if (text.ends_with('d') || text.ends_with('w')) {
     const int64_t days = text.ends_with('w') ? 7 : 1;
-    ASSIGN_OR_RETURN(const int64_t count,
-                     ParseInteger(text.substr(0, text.size() - 1), 0, 100'000));
+    // As many as nanoseconds hold.
+    ASSIGN_OR_RETURN(
+        const int64_t count,
+        ParseInteger(text.substr(0, text.size() - 1), 0, 100'000 / days));
     return nanoseconds(std::chrono::hours(24) * days * count);
   }
   return ParseGoDuration(text);
@@ -96,6 +101,11 @@ TracingParams::TracingParams(std::vector<Param> params,
                              std::span<const std::string_view> known,
                              UnixNanos now)
     : params_(std::move(params)), now_(now) {
+  if (params_.size() > kMaxParams) {
+    Fail(params_[kMaxParams].name, fmt::format("{} parameters; {} are the most",
+                                               params_.size(), kMaxParams));
+    params_.clear();
+  }
   for (size_t i = 0; i < params_.size(); ++i) {
     const std::string& name = params_[i].name;
     if (std::ranges::find(known, name) == known.end()) {

@@ -229,6 +229,7 @@ constexpr TracingRoute kRoutes[] = {
 }  // namespace
 
 Result<traceql::Query> ToTraceQl(const TraceFilter& filter) {
+  std::vector<traceql::Hint> hints;
   std::string text = fmt::format("{{ {} }}", ConditionsOf(filter));
   if (!filter.traceql.empty()) {
     ASSIGN_OR_RETURN(const traceql::Query given,
@@ -239,12 +240,14 @@ Result<traceql::Query> ToTraceQl(const TraceFilter& filter) {
                    "a metrics query has no traces; port 3200 answers it at "
                    "/api/metrics/query_range"};
     }
+    hints = given.hints;
     const std::string spans =
         traceql::Print(std::get<traceql::Pipeline>(given.root));
     text = text == "{  }" ? spans : fmt::format("{} | {}", spans, text);
   }
-  auto query = traceql::ParseQuery(text);
-  if (query) RETURN_IF_ERROR(traceql::CheckQuery(*query));
+  ASSIGN_OR_RETURN(traceql::Query query, traceql::ParseQuery(text));
+  query.hints = std::move(hints);
+  RETURN_IF_ERROR(traceql::CheckQuery(query));
   return query;
 }
 
