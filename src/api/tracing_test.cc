@@ -299,6 +299,21 @@ TEST_F(TracingTest, SearchFindsSlowTraces) {
   EXPECT_EQ(Text(trace, "speed"), "medium");
 }
 
+TEST_F(TracingTest, SearchSortsAllTracesAndGoesOnBehindAPage) {
+  StoreShop();
+  const std::string target =
+      "/api/tracing/traces/search?sort=duration&limit=2&order=";
+  const auto slowest = GetJson(target + "desc");
+  EXPECT_EQ(Number(At(slowest, "traces", 0), "duration_ms"), 359);
+  EXPECT_EQ(Number(At(slowest, "traces", 1), "duration_ms"), 358);
+  const std::string cursor = Text(slowest, "next_cursor");
+  const auto next = GetJson(target + "desc&cursor=" + cursor);
+  EXPECT_EQ(Number(At(next, "traces", 0), "duration_ms"), 357);
+  EXPECT_EQ(Get(target + "asc&cursor=" + cursor).status, 400);
+  const auto fastest = GetJson(target + "asc");
+  EXPECT_EQ(Number(At(fastest, "traces", 0), "duration_ms"), 300);
+}
+
 TEST_F(TracingTest, SearchRefusesBadQueries) {
   const net::HttpResponse response =
       Get("/api/tracing/traces/search?q=%7B%20.a%20==%201%20%7D");

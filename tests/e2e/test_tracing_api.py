@@ -265,6 +265,21 @@ def test_search_is_newest_first(demo, spec):
             s["span_count"] for s in trace["services"])
 
 
+def test_search_sorts_over_all_traces_and_pages(demo, spec):
+    eventually(lambda: len(get(demo, "traces/search").json["traces"]) == 20,
+               "demo")
+    end = time.time_ns() - 2 * SECOND
+    base = f"traces/search?sort=duration&start={end - 3600 * SECOND}&end={end}"
+    whole = checked(demo, spec, f"{base}&limit=60")
+    durations = [t["duration_ms"] for t in whole["traces"]]
+    assert durations == sorted(durations, reverse=True)
+    first = checked(demo, spec, f"{base}&limit=10")
+    second = checked(
+        demo, spec, f"{base}&limit=10&cursor={first['next_cursor']}")
+    ids = [t["trace_id"] for t in first["traces"] + second["traces"]]
+    assert len(set(ids)) == 20
+
+
 def test_trace_and_error_pattern_by_id(demo, spec):
     eventually(lambda: get(demo, "errors/patterns").json["patterns"], "errors")
     pattern = checked(demo, spec, "errors/patterns")["patterns"][0]
