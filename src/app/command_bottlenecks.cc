@@ -120,7 +120,7 @@ class BottleneckText {
     }
     if (operation.recoverable_ms_per_hour > 0) {
       text +=
-          fmt::format(", {} an hour to be won",
+          fmt::format("; {} an hour to be won",
                       MillisText(terminal_, operation.recoverable_ms_per_hour));
     }
     return text;

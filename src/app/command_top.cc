@@ -124,8 +124,8 @@ Result<std::string> Ask(const TopFlags& flags) {
 Status Watch(const TopFlags& flags, std::chrono::nanoseconds interval) {
   ASSIGN_OR_RETURN(std::string view, Ask(flags));
   for (;;) {
-    // From the top left corner, what was there before gone.
-    fmt::print("\x1b[H\x1b[2J\x1b[3J{}", view);
+    // From the top left corner; what was scrolled away stays.
+    fmt::print("\x1b[H\x1b[J{}", view);
     std::fflush(stdout);
     std::this_thread::sleep_for(interval);
     auto next = Ask(flags);
