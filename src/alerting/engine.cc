@@ -18,6 +18,9 @@ using std::chrono::nanoseconds;
 // Rounds that are made up for: at the default interval 30 minutes, longer than
 // the windows of most rules. What came in before the stop is behind that.
 constexpr size_t kMaxMissedRounds = 60;
+// Alerts of a round that are described with a recommendation and an example,
+// which reads traces: some 50 ms each. Those beyond it are told without.
+constexpr int kMaxDescribed = 20;
 // Instances of all rules and tenants. Each takes about 1 KiB.
 constexpr size_t kMaxAlerts = 10'000;
 
@@ -124,6 +127,7 @@ void Engine::EvaluateAt(UnixNanos now) {
   context.deadline = began + options_.round_timeout;
   context.stop = stop_.get_token();
   context.clock = &clock_;
+  described_ = 0;
   size_t failures = 0;
   size_t done = 0;
   for (; done < jobs.size() && context.Check(); ++done) {
@@ -228,7 +232,9 @@ void Engine::Apply(const RequestContext& context, const Rule& rule,
   const bool has_value = after.no_data.empty();
   // Without a lock: it reads traces. Only this thread changes states.
   const bool rose = IsFiring(after.phase) && after.phase > before.phase;
-  if (rose) source_.Describe(context, rule, now, &measurement);
+  if (rose && described_++ < kMaxDescribed) {
+    source_.Describe(context, rule, now, &measurement);
+  }
 
   MutexLock lock(mu_);
   Alert& alert = state_.alerts[id];

@@ -197,6 +197,7 @@ class Engine {
 
   // Of the evaluating thread.
   size_t first_job_ = 0;
+  int described_ = 0;  // alerts of this round
   UnixNanos told_alertmanagers_at_;
 
   std::map<std::string, std::unique_ptr<DeliveryQueue>> queues_;
