@@ -177,6 +177,10 @@ Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
   snapshot->window = window;
   if (!current.red.empty()) {
     snapshot->window.start = FirstBucket(current, window);
+    ASSIGN_OR_RETURN(const storage::StoreStats stats, reader_.Stats(context));
+    if (stats.oldest && *stats.oldest < window.end) {
+      snapshot->window.start = std::max(snapshot->window.start, *stats.oldest);
+    }
   }
   // Where data began within the window, paths began there too.
   Window paths = Widen(window, aggregate::kPathBucketMinutes);

@@ -85,9 +85,9 @@ TEST_F(AnalyzerTest, BottlenecksComeWithAdvice) {
 }
 
 TEST_F(AnalyzerTest, RatesAreOfTheTimeSinceThereIsData) {
-  // Half a minute after the first span of all.
-  clock_.Advance(std::chrono::seconds(30));
-  for (int i = 0; i < 30; ++i) StoreSlowPage(kEpoch + 3600 * kSecond);
+  // Half a minute after the first span of all, in the middle of a bucket.
+  clock_.Advance(std::chrono::seconds(150));
+  for (int i = 0; i < 30; ++i) StoreSlowPage(kEpoch + 3720 * kSecond);
   const auto snapshot = analyzer_.Look(context_, LastHour());
   ASSERT_TRUE(snapshot);
   EXPECT_DOUBLE_EQ((*snapshot)->window.Minutes(), 0.5);
@@ -232,6 +232,7 @@ TEST_F(AnalyzerTest, AllOfTimeIsAWindowToo) {
 }
 
 TEST_F(AnalyzerTest, RatesOfPastWindowsAreOfWholeBuckets) {
+  StoreSlowPage(kEpoch - 3600 * kSecond);
   // Thirty calls within five minutes; a minute of them is asked for.
   for (int i = 0; i < 30; ++i) StoreSlowPage(kEpoch + 100 * kSecond);
   const Window minute{{kEpoch + 60 * kSecond}, {kEpoch + 120 * kSecond}};

@@ -220,7 +220,15 @@ void FindSlowModels(const SlowCall& call, Findings* out) {
   for (const uint32_t i : call.below) {
     const std::string_view model = trace.Text(i, {"gen_ai.request.model"});
     if (model.empty()) continue;
-    const double own = SelfNanos(trace, i);
+    // Of several spans about one request the innermost counts, with the HTTP
+    // calls below it.
+    const auto children = trace.children(i);
+    if (std::any_of(children.begin(), children.end(), [&](uint32_t child) {
+          return !trace.Text(child, {"gen_ai.request.model"}).empty();
+        })) {
+      continue;
+    }
+    const auto own = static_cast<double>(trace.duration(i));
     if (own < kModelShare * static_cast<double>(call.duration())) continue;
     Finding finding;
     finding.type = RecommendationType::kModelTooLarge;

@@ -164,6 +164,10 @@ std::vector<Scenario> Scenarios() {
              t.Add(1, 10, ms, "shop", "chat large-70b", SpanKind::kClient);
          chat.texts = {{"gen_ai.request.model", "large-70b"}};
          chat.numbers = {{"gen_ai.usage.output_tokens", 120}};
+         // The request itself, as the HTTP client sees it.
+         TestSpan& post =
+             t.Add(2, 12, ms - 4, "shop", "POST", SpanKind::kClient);
+         post.texts = {{"server.address", "api.example"}};
        }},
       {RecommendationType::kSlowOperation,
        [](Trace& t) { Root(t, t.About(600)); }},
