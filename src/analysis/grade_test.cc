@@ -154,7 +154,7 @@ TEST(GradeConfidence, IsHowOftenTheGradeIsTheTrueOne) {
 }
 
 TEST(GradeConfidence, AddsUpToOneOverAllGrades) {
-  const Targets& targets = AnalysisOptions::Defaults().categories[0].targets;
+  const Targets targets = AnalysisOptions::Defaults().categories[0].targets;
   Sampler sampler(5);
   for (const size_t count : {1u, 20u, 300u, 20'000u}) {
     const LatencyHistogram drawn = sampler.Draw(count);
