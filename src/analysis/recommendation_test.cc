@@ -216,7 +216,7 @@ std::vector<model::SpanBatchPtr> ExamplesOf(const Played& played,
 
 TEST(Recommendations, NameThePlantedCauseOfTheBottleneckThatRanksFirst) {
   for (const Scenario& scenario : Scenarios()) {
-    for (uint64_t seed = 1; seed <= 100; ++seed) {
+    for (uint64_t seed = 1; seed <= RunsOf(100); ++seed) {
       const Played played = PlayAll(seed, &scenario.play);
       BottleneckRequest request;
       request.service = "shop";
@@ -243,7 +243,7 @@ TEST(Recommendations, NameThePlantedCauseOfTheBottleneckThatRanksFirst) {
 }
 
 TEST(Recommendations, AreNotGivenWhereNothingWasPlanted) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
+  for (uint64_t seed = 1; seed <= RunsOf(100); ++seed) {
     const Played played = PlayAll(seed, nullptr);
     EXPECT_EQ(SelectBottlenecks(played.operations, kWindow, {}).total, 0u);
     for (const OperationReport& operation : played.operations) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,12 @@ struct TestSpan {
   std::string version = {};
   std::string trace_state = {};
 };
+
+// `all`; a twentieth of it where seeds are few, as under sanitizers
+// (scripts/test.sh).
+inline uint64_t RunsOf(uint64_t all) {
+  return std::getenv("KHTRACE_DIFFERENTIAL_SEEDS") == nullptr ? all : all / 20;
+}
 
 inline model::SpanBatchPtr TraceOf(const std::vector<TestSpan>& spans,
                                    uint64_t trace_id = 1,

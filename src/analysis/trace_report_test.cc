@@ -36,7 +36,7 @@ void ExpectPartition(const model::SpanBatch& batch, const CriticalPath& path) {
 
 TEST(CriticalPath, PartitionsTheRootsDurationInRandomTraces) {
   std::mt19937_64 random(1);
-  for (uint64_t t = 0; t < 100'000; ++t) {
+  for (uint64_t t = 0; t < RunsOf(100'000); ++t) {
     std::vector<TestSpan> spans;
     const uint64_t size = 1 + random() % 12;
     for (uint64_t i = 0; i < size; ++i) {
