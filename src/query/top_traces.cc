@@ -15,21 +15,36 @@ void TopTraces::Add(std::vector<SizedHit> found, bool cut) {
     const TraceRank rank = order_.RankOf(one.hit);
     kept_.push_back({rank, std::move(one)});
   }
-  std::sort(kept_.begin(), kept_.end(), [&](const Kept& a, const Kept& b) {
-    return order_.Before(a.rank, b.rank);
-  });
+  unsorted_ += found.size();
   if (cut) {
-    const auto behind = std::partition_point(
-        kept_.begin(), kept_.end(),
-        [&](const Kept& k) { return !order_.Before(last, k.rank); });
-    const auto first = static_cast<size_t>(behind - kept_.begin());
-    if (first < limit_) truncated_ = true;
-    limit_ = std::min(limit_, first);
-    more_ = true;
+    CutBehind(last);
+  } else if (bytes_ <= max_bytes_ &&
+             (kept_.size() < limit_ || unsorted_ < limit_ / kSortShare)) {
+    return;  // there is no bound yet, or hardly a nearer one
   }
+  Sort();
   Shrink(limit_);
   FitMemory();
   if (kept_.size() == limit_) bound_ = kept_.back().rank;
+}
+
+void TopTraces::Sort() {
+  if (unsorted_ == 0) return;
+  std::sort(kept_.begin(), kept_.end(), [&](const Kept& a, const Kept& b) {
+    return order_.Before(a.rank, b.rank);
+  });
+  unsorted_ = 0;
+}
+
+void TopTraces::CutBehind(const TraceRank& last) {
+  Sort();
+  const auto behind = std::partition_point(
+      kept_.begin(), kept_.end(),
+      [&](const Kept& k) { return !order_.Before(last, k.rank); });
+  const auto first = static_cast<size_t>(behind - kept_.begin());
+  if (first < limit_) truncated_ = true;
+  limit_ = std::min(limit_, first);
+  more_ = true;
 }
 
 void TopTraces::Shrink(size_t limit) {
@@ -71,6 +86,8 @@ void TopTraces::NoteMore() {
 
 TopTraces::Page TopTraces::Take() {
   MutexLock lock(mu_);
+  Sort();
+  Shrink(limit_);
   Page page;
   page.more = more_;
   page.truncated = truncated_;

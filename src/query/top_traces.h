@@ -52,6 +52,12 @@ class TopTraces {
     SizedHit found;
   };
 
+  // Sorted again when so large a share of them is new. Larger: a nearer bound,
+  // but more sorting: of all of them, each time.
+  static constexpr size_t kSortShare = 8;
+
+  void Sort() KHTRACE_REQUIRES(mu_);
+  void CutBehind(const TraceRank& last) KHTRACE_REQUIRES(mu_);
   void Shrink(size_t limit) KHTRACE_REQUIRES(mu_);
   void FitMemory() KHTRACE_REQUIRES(mu_);
 
@@ -61,6 +67,7 @@ class TopTraces {
   size_t limit_ KHTRACE_GUARDED_BY(mu_);
   size_t bytes_ KHTRACE_GUARDED_BY(mu_) = 0;
   std::vector<Kept> kept_ KHTRACE_GUARDED_BY(mu_);
+  size_t unsorted_ KHTRACE_GUARDED_BY(mu_) = 0;  // the last so many of kept_
   std::optional<TraceRank> bound_ KHTRACE_GUARDED_BY(mu_);
   bool more_ KHTRACE_GUARDED_BY(mu_) = false;
   bool truncated_ KHTRACE_GUARDED_BY(mu_) = false;

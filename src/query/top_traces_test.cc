@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 namespace khtrace::query {
 namespace {
 
@@ -33,6 +36,29 @@ TEST(TopTraces, KeepsTheFirstOfAll) {
   EXPECT_EQ(Ids(page), (std::vector<uint64_t>{3, 1}));
   EXPECT_TRUE(page.more);
   EXPECT_FALSE(page.truncated);
+}
+
+// Against sorting everything, for limits below, near and above what is there.
+TEST(TopTraces, AreTheFirstOfAnyNumberInAnyOrder) {
+  std::mt19937 random(7);
+  for (const size_t limit : {1, 16, 100, 399, 400, 5000}) {
+    TopTraces top(TraceOrder(), limit, SIZE_MAX);
+    std::vector<uint64_t> starts;
+    for (size_t unit = 0; unit < 40; ++unit) {
+      std::vector<uint64_t> own;
+      for (size_t i = 0; i < 10; ++i) own.push_back(random() % 1'000'000);
+      std::sort(own.rbegin(), own.rend());
+      std::vector<SizedHit> found;
+      for (const uint64_t start : own) found.push_back(Hit(start, start));
+      top.Add(std::move(found), false);
+      starts.insert(starts.end(), own.begin(), own.end());
+    }
+    std::sort(starts.rbegin(), starts.rend());
+    starts.resize(std::min(limit, starts.size()));
+    const auto page = top.Take();
+    EXPECT_EQ(Ids(page), starts) << limit;
+    EXPECT_EQ(page.more, limit < 400) << limit;
+  }
 }
 
 TEST(TopTraces, KnowsWhenThereIsNothingMore) {
