@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -100,16 +99,7 @@ void WaitForStop(const config::ConfigSources& sources) {
   }
 }
 
-// Request buffers come and go by the megabyte: few arenas and an early trim
-// keep the resident size near what is in use.
-void TuneAllocator() {
-  mallopt(M_ARENA_MAX, 4);
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
-  mallopt(M_TRIM_THRESHOLD, 16 << 20);
-}
-
 int Serve(const config::ConfigSources& sources) {
-  TuneAllocator();
   // Before any thread starts, so that only sigwait ever sees them.
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

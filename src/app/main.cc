@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "app/allocator.h"
 #include "app/commands.h"
 #include "app/version.h"
 #include "base/text.h"
@@ -40,6 +41,7 @@ int ReportMissing(const CLI::App& root, const CLI::RequiredError& error,
 }  // namespace khtrace::app
 
 int main(int argc, char** argv) {
+  khtrace::app::TuneAllocator();
   CLI::App root{
       "khtrace receives, stores and answers questions about distributed "
       "traces: one program in the place of OpenTelemetry Collector, Jaeger "

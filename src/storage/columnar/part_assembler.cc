@@ -60,9 +60,14 @@ Status BatchAssembler::ReadField(const Rows& rows, ColumnField field,
 
 Status BatchAssembler::ReadTextField(const Rows& rows, ColumnField field,
                                      std::vector<model::StringCode>* out) {
+  const uint32_t column = file_.Field(rows.table, field);
+  if (!Wants(column)) {
+    out->assign(rows.n, 0);
+    return {};
+  }
   std::vector<uint64_t> codes;
-  RETURN_IF_ERROR(ReadTextCodes(file_.Field(rows.table, field), rows.group,
-                                rows.first, rows.n, &codes));
+  RETURN_IF_ERROR(
+      ReadTextCodes(column, rows.group, rows.first, rows.n, &codes));
   out->assign(codes.begin(), codes.end());
   return {};
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/span_batch.h"
@@ -31,6 +32,10 @@ class BatchAssembler {
  public:
   // `file` outlives the assembler.
   explicit BatchAssembler(const PartFile& file);
+
+  // Leaves out the values of all attribute and text columns but those that
+  // have a 1 here (by column). Before Assemble.
+  void Only(std::vector<uint8_t> columns) { wanted_ = std::move(columns); }
 
   // All spans of `range`, with those of `scopes` (what AssembleScopes gave)
   // that they need. kDataLoss: a page is corrupt or contradicts others.
@@ -85,6 +90,9 @@ class BatchAssembler {
 
   Error Damaged(Table table, ColumnField field, size_t group,
                 std::string_view what) const;
+  bool Wants(uint32_t column) const {
+    return wanted_.empty() || wanted_[column] != 0;
+  }
   model::StringCode AddText(std::string_view text);
   model::KeyCode KeyOf(std::string_view key);
 
@@ -93,6 +101,7 @@ class BatchAssembler {
   boost::unordered_flat_map<std::string_view, model::KeyCode> keys_;
   std::vector<Values> values_;      // by column
   std::vector<uint32_t> involved_;  // columns of values_ in use
+  std::vector<uint8_t> wanted_;     // by column; empty: all
   // Values of mixed columns, decoded: payloads index it.
   std::vector<model::Attr> mixed_;
   std::vector<DecodedTexts> held_;  // what keys_ points into

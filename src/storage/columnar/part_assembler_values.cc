@@ -90,6 +90,7 @@ Status BatchAssembler::LocateValues(const Rows& rows, const TableShapes& shapes,
     total += uint64_t{within[s]} * shapes.Shape(s).size();
     if (within[s] == 0) continue;
     for (const uint32_t column : shapes.Shape(s)) {
+      if (!Wants(column)) continue;
       Values& values = values_[column];
       if (values.count == 0) involved_.push_back(column);
       values.count += within[s];
@@ -195,7 +196,7 @@ Status BatchAssembler::ReadAttributes(const Rows& rows,
   for (uint32_t i = rows.first; i < codes.size(); ++i) {
     const auto begin = static_cast<uint32_t>(data_.attributes.size());
     for (const uint32_t number : shapes->Shape(codes[i])) {
-      AddValue(file_.column(number), &values_[number]);
+      if (Wants(number)) AddValue(file_.column(number), &values_[number]);
     }
     out->push_back({begin, static_cast<uint32_t>(data_.attributes.size())});
   }

@@ -68,6 +68,8 @@ class PartFrame : public TraceFrame {
                                  std::optional<RowNumbers>* ends);
   Result<RowNumbers> Begins(F field, uint32_t rows);
   Result<RowNumbers> RowsOfValues(uint32_t column, const RowNumbers& positions);
+  uint64_t CostOfTheRest() const;
+  std::vector<uint8_t> RequestedColumns() const;
   Result<const Ints*> ParentCodes();
   Status Make(size_t index, FrameColumn* out);
   Status MakeField(const FrameKey& key, FrameColumn* out);

@@ -14,10 +14,12 @@ using model::AttrType;
 
 namespace {
 
-// A trace takes as long to be put together as some thousands of spans of a
-// column take to decode. Larger: searches that find a few traces in each row
-// group read more than they need.
-constexpr uint32_t kSpansForTrace = 4096;
+// A trace takes as long to be put together as so many numbers take to be
+// decoded. Larger: searches that find a few traces in each row group read more
+// than they need.
+constexpr uint64_t kNumbersForTrace = 60'000;
+// And a text that is in no dictionary as so many.
+constexpr uint64_t kNumbersForText = 16;
 
 }  // namespace
 
@@ -81,11 +83,37 @@ Result<PartFrame::RowNumbers> PartFrame::Begins(F field, uint32_t rows) {
   return begins;
 }
 
+// Of the columns of the request that were not read yet, in numbers.
+uint64_t PartFrame::CostOfTheRest() const {
+  uint64_t cost = 0;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (columns_[i]) continue;
+    for (const uint32_t number : part_.sources_[i].columns) {
+      const struct Column& column = file_.column(number);
+      const bool texts = column.is_text() && column.dictionary_size == 0;
+      cost += uint64_t{column.chunks[group_].values} *
+              (texts ? kNumbersForText : 1);
+    }
+  }
+  return cost;
+}
+
+std::vector<uint8_t> PartFrame::RequestedColumns() const {
+  std::vector<uint8_t> requested(file_.footer().columns.size(), 0);
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    for (const uint32_t number : part_.sources_[i].columns) {
+      requested[number] = 1;
+    }
+  }
+  return requested;
+}
+
 Result<std::unique_ptr<TraceFrame>> PartFrame::Narrow(
     std::span<const uint32_t> chosen) {
-  if (chosen.size() * kSpansForTrace > rows_.spans) {
+  if (chosen.size() * kNumbersForTrace > CostOfTheRest()) {
     return std::unique_ptr<TraceFrame>();
   }
+  const std::vector<uint8_t> requested = RequestedColumns();
   ASSIGN_OR_RETURN(const FrameTraces* traces, Traces());
   ASSIGN_OR_RETURN(const RowNumbers events, Begins(F::kEvents, rows_.events));
   ASSIGN_OR_RETURN(const RowNumbers links, Begins(F::kLinks, rows_.links));
@@ -102,8 +130,10 @@ Result<std::unique_ptr<TraceFrame>> PartFrame::Narrow(
     range.events = events[trace + 1] - events[trace];
     range.first_link = links[trace];
     range.links = links[trace + 1] - links[trace];
+    BatchAssembler assembler(file_);
+    assembler.Only(requested);
     ASSIGN_OR_RETURN(model::SpanBatchPtr batch,
-                     BatchAssembler(file_).Assemble(range, part_.scopes_));
+                     assembler.Assemble(range, part_.scopes_));
     for (model::RowIndex row = 0; row < batch->row_count(); ++row) {
       rows.push_back({batch.get(), row});
     }
