@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -15,6 +14,7 @@
 #include "app/bench_query.h"
 #include "app/bench_store.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/server_process.h"
 #include "base/text.h"
 #include "codec/otlp.h"
@@ -237,22 +237,26 @@ Status BenchIngest(const BenchOptions& options) {
   return status;
 }
 
-void AddCorpusFlags(CLI::App& command, BenchOptions* options) {
+void AddKeptDirFlag(Command& command, std::string* target) {
+  command.Text("--data-dir", target,
+               "Kept afterwards [a temporary one, removed]");
+}
+
+void AddCorpusFlags(Command& command, BenchOptions* options) {
   command
-      .add_option("--corpus", options->corpus_file,
-                  "File of export requests, each behind its length as u32 "
-                  "little endian [demo traffic]")
-      ->type_name("FILE");
-  command.add_option("--spans", options->spans, "Spans of demo traffic")
-      ->capture_default_str()
-      ->check(CLI::Range(uint64_t{1000}, uint64_t{20'000'000}));
+      .Text("--corpus", &options->corpus_file,
+            "File of export requests, each behind its length as u32 "
+            "little endian [demo traffic]")
+      .TypeName("FILE");
+  command.Number("--spans", &options->spans, "Spans of demo traffic")
+      .ShowDefault()
+      .Range(uint64_t{1000}, uint64_t{20'000'000});
   command
-      .add_option("--spans-per-request", options->spans_per_request,
-                  "Of demo traffic")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
-  command.add_option("--seed", options->seed, "Of demo traffic")
-      ->capture_default_str();
+      .Number("--spans-per-request", &options->spans_per_request,
+              "Of demo traffic")
+      .ShowDefault()
+      .Range(1, 100'000);
+  command.Number("--seed", &options->seed, "Of demo traffic").ShowDefault();
 }
 
 int Finish(const Status& status) {
@@ -261,32 +265,31 @@ int Finish(const Status& status) {
   return 1;
 }
 
-void AddStoreBench(CLI::App& bench, int* exit_code) {
+void AddStoreBench(Command& bench) {
   auto corpus = std::make_shared<BenchOptions>();
   auto options = std::make_shared<BenchStoreOptions>();
-  auto* store = bench.add_subcommand(
+  Command store = bench.Add(
       "store",
       "A trace store in this process: filling it, its size, opening it, traces "
       "by id");
   store
-      ->add_option("--corpus", corpus->corpus_file,
-                   "File of export requests, each behind its length as u32 "
-                   "little endian [at most 1 M spans of demo traffic]")
-      ->type_name("FILE");
+      .Text("--corpus", &corpus->corpus_file,
+            "File of export requests, each behind its length as u32 "
+            "little endian [at most 1 M spans of demo traffic]")
+      .TypeName("FILE");
   store
-      ->add_option("--spans", options->spans,
-                   "To store: the corpus again and again, each time as new "
-                   "traces")
-      ->capture_default_str()
-      ->check(CLI::Range(uint64_t{1000}, uint64_t{10'000'000'000}));
-  store->add_option("--lookups", options->lookups, "Traces asked for by id")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
-  store->add_option("--data-dir", options->data_dir,
-                    "Kept afterwards [a temporary one, removed]");
-  store->callback([corpus, options, exit_code] {
+      .Number("--spans", &options->spans,
+              "To store: the corpus again and again, each time as new "
+              "traces")
+      .ShowDefault()
+      .Range(uint64_t{1000}, uint64_t{10'000'000'000});
+  store.Number("--lookups", &options->lookups, "Traces asked for by id")
+      .ShowDefault()
+      .Range(1, 1'000'000);
+  AddKeptDirFlag(store, &options->data_dir);
+  store.OnRun([corpus, options] {
     corpus->spans = std::min(corpus->spans, options->spans);
-    *exit_code = Finish([&]() -> Status {
+    return Finish([&]() -> Status {
       ASSIGN_OR_RETURN(const BenchCorpus made, CorpusOf(*corpus));
       PrintCorpus(made);
       return BenchStore(made, *options);
@@ -294,63 +297,57 @@ void AddStoreBench(CLI::App& bench, int* exit_code) {
   });
 }
 
-void AddQueryBench(CLI::App& bench, int* exit_code) {
+void AddQueryBench(Command& bench) {
   auto options = std::make_shared<BenchQueryOptions>();
-  auto* query = bench.add_subcommand(
+  Command query = bench.Add(
       "query", "TraceQL queries in this process over a store that is there");
   query
-      ->add_option("--data-dir", options->data_dir,
-                   "What `bench store --data-dir` has filled")
-      ->required();
+      .Text("--data-dir", &options->data_dir,
+            "What `bench store --data-dir` has filled")
+      .Required();
   query
-      ->add_option("--queries", options->queries,
-                   "File with a query a line, behind how many traces it asks "
-                   "for, or behind 'step' [some that go with demo traffic]")
-      ->type_name("FILE");
-  query->add_option("--runs", options->runs, "Of each query after the first")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 10'000));
-  query->callback(
-      [options, exit_code] { *exit_code = Finish(BenchQuery(*options)); });
+      .Text("--queries", &options->queries,
+            "File with a query a line, behind how many traces it asks "
+            "for, or behind 'step' [some that go with demo traffic]")
+      .TypeName("FILE");
+  query.Number("--runs", &options->runs, "Of each query after the first")
+      .ShowDefault()
+      .Range(1, 10'000);
+  query.OnRun([options] { return Finish(BenchQuery(*options)); });
 }
 
 }  // namespace
 
-void AddBenchCommand(CLI::App& root, int* exit_code) {
-  auto* bench = root.add_subcommand("bench", "Measure this build here");
-  bench->require_subcommand(1);
+void AddBenchCommand(Command root) {
+  Command bench = root.Add("bench", "Measure this build here");
+  bench.RequireSubcommand();
   auto options = std::make_shared<BenchOptions>();
 
-  auto* decode = bench->add_subcommand(
+  Command decode = bench.Add(
       "decode",
       "OTLP protobuf to columns: spans a second of CPU time on one core");
-  AddCorpusFlags(*decode, options.get());
-  decode->add_option("--rounds", options->rounds, "Times through the corpus")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
-  decode->callback(
-      [options, exit_code] { *exit_code = Finish(BenchDecode(*options)); });
+  AddCorpusFlags(decode, options.get());
+  decode.Number("--rounds", &options->rounds, "Times through the corpus")
+      .ShowDefault()
+      .Range(1, 1000);
+  decode.OnRun([options] { return Finish(BenchDecode(*options)); });
 
-  auto* ingest = bench->add_subcommand(
-      "ingest",
-      "A server of its own under load over OTLP/HTTP: spans a "
-      "second, CPU, memory, disk");
-  AddCorpusFlags(*ingest, options.get());
-  ingest->add_option("--connections", options->connections, "Sending at once")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 256));
-  ingest->add_option("--data-dir", options->data_dir,
-                     "Kept afterwards [a temporary one, removed]");
+  Command ingest =
+      bench.Add("ingest",
+                "A server of its own under load over OTLP/HTTP: spans a "
+                "second, CPU, memory, disk");
+  AddCorpusFlags(ingest, options.get());
+  ingest.Number("--connections", &options->connections, "Sending at once")
+      .ShowDefault()
+      .Range(1, 256);
+  AddKeptDirFlag(ingest, &options->data_dir);
   ingest
-      ->add_option("--port-offset", options->port_offset,
-                   "Of the measured server")
-      ->capture_default_str();
-  ingest->add_option("--set", options->sets, "Passed on to the server")
-      ->allow_extra_args(false);
-  AddStoreBench(*bench, exit_code);
-  AddQueryBench(*bench, exit_code);
-  ingest->callback(
-      [options, exit_code] { *exit_code = Finish(BenchIngest(*options)); });
+      .Number("--port-offset", &options->port_offset, "Of the measured server")
+      .ShowDefault();
+  ingest.Texts("--set", &options->sets, "Passed on to the server");
+  AddStoreBench(bench);
+  AddQueryBench(bench);
+  ingest.OnRun([options] { return Finish(BenchIngest(*options)); });
 }
 
 }  // namespace khtrace::app

@@ -3,11 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/terminal.h"
 #include "base/request_context.h"
 
@@ -68,25 +68,25 @@ Result<Endpoint> ParseEndpoint(std::string_view text, uint16_t default_port) {
   return endpoint;
 }
 
-void AddIdentityFlags(CLI::App& command, ClientFlags* flags) {
+void AddIdentityFlags(Command& command, ClientFlags* flags) {
   command
-      .add_option("--token", flags->token,
-                  "Bearer token, where the server wants one")
-      ->envname("KHTRACE_TOKEN");
+      .Text("--token", &flags->token,
+            "Bearer token, where the server wants one")
+      .Environment("KHTRACE_TOKEN");
   command
-      .add_option("--tenant", flags->tenant,
-                  "Tenant (X-Scope-OrgID), where the server has several")
-      ->envname("KHTRACE_TENANT");
+      .Text("--tenant", &flags->tenant,
+            "Tenant (X-Scope-OrgID), where the server has several")
+      .Environment("KHTRACE_TENANT");
 }
 
-void AddClientFlags(CLI::App& command, std::string_view door, uint16_t port,
+void AddClientFlags(Command& command, std::string_view door, uint16_t port,
                     ClientFlags* flags) {
-  command.add_option("--endpoint", flags->endpoint,
-                     fmt::format("{} of the server (default "
-                                 "http://127.0.0.1:{})",
-                                 door, port));
-  command.add_option("--port-offset", flags->port_offset,
-                     "Added to the default port, as for khtrace serve");
+  command.Text("--endpoint", &flags->endpoint,
+               fmt::format("{} of the server (default "
+                           "http://127.0.0.1:{})",
+                           door, port));
+  command.Number("--port-offset", &flags->port_offset,
+                 "Added to the default port, as for khtrace serve");
   AddIdentityFlags(command, flags);
 }
 
@@ -160,7 +160,9 @@ std::string AnswerExcerpt(std::string_view body) {
   return Printable({}, body.substr(0, 200));
 }
 
-int ReportError(std::string_view command, const Error& error) {
+int ExitCodeOf(std::string_view command, const Status& outcome) {
+  if (outcome) return kExitOk;
+  const Error& error = outcome.error();
   fmt::print(stderr, "khtrace {}: {}\n", command, error.message);
   return error.code == Code::kInvalidArgument ? kExitUsage : kExitFailure;
 }

@@ -9,13 +9,11 @@
 #include "base/result.h"
 #include "net/http_client.h"
 
-namespace CLI {
-class App;
-}
-
 // What the commands that talk to a running server have in common.
 
 namespace khtrace::app {
+
+class Command;
 
 // The server's doors (every one is shifted by --port-offset).
 inline constexpr uint16_t kOtlpHttpPort = 4318;
@@ -49,10 +47,10 @@ struct ClientFlags {
 };
 
 // --token and --tenant, with their environment variables.
-void AddIdentityFlags(CLI::App& command, ClientFlags* flags);
+void AddIdentityFlags(Command& command, ClientFlags* flags);
 // Those, --endpoint and --port-offset. `door`: "Tempo API"; its default port
 // is for the help.
-void AddClientFlags(CLI::App& command, std::string_view door, uint16_t port,
+void AddClientFlags(Command& command, std::string_view door, uint16_t port,
                     ClientFlags* flags);
 
 // What the flags ask for: without --endpoint the door on this machine.
@@ -72,8 +70,8 @@ Error Unreachable(const Endpoint& endpoint, Error error);
 // The first 200 bytes of what a server says, on one line: for messages.
 std::string AnswerExcerpt(std::string_view body);
 
-// Prints "khtrace <command>: <message>" on stderr. kExitUsage for
-// kInvalidArgument, else kExitFailure.
-int ReportError(std::string_view command, const Error& error);
+// How a command ended. A failure is told on stderr as "khtrace <command>:
+// <message>" and is kExitUsage for kInvalidArgument, else kExitFailure.
+int ExitCodeOf(std::string_view command, const Status& outcome);
 
 }  // namespace khtrace::app

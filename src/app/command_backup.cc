@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/inspect_table.h"
 #include "app/terminal.h"
 #include "base/clock.h"
@@ -74,47 +74,38 @@ Status Restore(const BackupFlags& flags) {
 
 }  // namespace
 
-void AddBackupCommand(CLI::App& root, int* exit_code) {
+void AddBackupCommand(Command root) {
   auto flags = std::make_shared<BackupFlags>();
-  CLI::App* command = root.add_subcommand(
+  Command command = root.Add(
       "backup", "Copy a data directory, also while a server is using it");
-  command->add_option("dir", flags->data_dir, "The server's data directory")
-      ->required();
+  AddDataDirArgument(command, &flags->data_dir);
   command
-      ->add_option("destination", flags->backup,
-                   "Where backups are kept; each is a directory named by its "
-                   "time")
-      ->required();
-  command->footer(
+      .Text("destination", &flags->backup,
+            "Where backups are kept; each is a directory named by its "
+            "time")
+      .Required();
+  command.Footer(
       "What is unchanged since the last backup there is linked, not copied;\n"
       "so is what lies on the same file system. Every span acknowledged\n"
       "before the start is in it.\n"
       "Example:\n"
       "  khtrace backup ./khtrace-data /backups/khtrace");
-  command->callback([flags, exit_code] {
-    const Status done = BackUp(*flags);
-    *exit_code = done ? kExitOk : ReportError("backup", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("backup", BackUp(*flags)); });
 }
 
-void AddRestoreCommand(CLI::App& root, int* exit_code) {
+void AddRestoreCommand(Command root) {
   auto flags = std::make_shared<BackupFlags>();
-  CLI::App* command = root.add_subcommand(
+  Command command = root.Add(
       "restore", "Make a data directory of a backup, checking all of it");
-  command->add_option("backup", flags->backup, "The backup's directory")
-      ->required();
+  command.Text("backup", &flags->backup, "The backup's directory").Required();
   command
-      ->add_option("dir", flags->data_dir,
-                   "The new data directory; missing or empty")
-      ->required();
-  command->footer(
+      .Text("dir", &flags->data_dir, "The new data directory; missing or empty")
+      .Required();
+  command.Footer(
       "Example:\n"
       "  khtrace restore /backups/khtrace/2026-11-22T11-50-00Z ./khtrace-data\n"
       "  khtrace serve --data-dir ./khtrace-data");
-  command->callback([flags, exit_code] {
-    const Status done = Restore(*flags);
-    *exit_code = done ? kExitOk : ReportError("restore", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("restore", Restore(*flags)); });
 }
 
 }  // namespace khtrace::app

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/query_moment.h"
 #include "app/terminal.h"
 #include "app/text_format.h"
@@ -169,40 +169,34 @@ Status RunBottlenecks(const BottleneckFlags& flags) {
   return {};
 }
 
-void AddFlags(CLI::App& command, BottleneckFlags& flags) {
+void AddFlags(Command& command, BottleneckFlags& flags) {
+  AddSinceFlag(command, &flags.since);
+  command.Number("--threshold-ms", &flags.threshold_ms,
+                 "Operations whose p95 is above it (default: above the "
+                 "target of their category); 0: all");
+  AddServiceFlag(command, &flags.service);
+  command.Text("--category", &flags.category, "Only of this category");
   command
-      .add_option("--since", flags.since,
-                  "How far back (15m), or from when (RFC 3339)")
-      ->capture_default_str();
-  command.add_option("--threshold-ms", flags.threshold_ms,
-                     "Operations whose p95 is above it (default: above the "
-                     "target of their category); 0: all");
-  command.add_option("--service", flags.service, "Only of this service");
-  command.add_option("--category", flags.category, "Only of this category");
-  command
-      .add_option("--sort", flags.sort,
-                  "impact, p95, count, error_rate, recoverable or "
-                  "critical_path_share")
-      ->check(CLI::IsMember({"impact", "p95", "count", "error_rate",
-                             "recoverable", "critical_path_share"}))
-      ->capture_default_str();
-  command.add_option("--limit", flags.limit, "Operations to show at most")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command.add_flag("--json", flags.json, "Print the server's JSON answer");
+      .Text("--sort", &flags.sort,
+            "impact, p95, count, error_rate, recoverable or "
+            "critical_path_share")
+      .OneOf({"impact", "p95", "count", "error_rate", "recoverable",
+              "critical_path_share"})
+      .ShowDefault();
+  AddLimitFlag(command, &flags.limit, 1000, "Operations to show at most");
+  AddJsonFlag(command, &flags.json);
   AddClientFlags(command, "Tracing API", kJaegerPort, &flags.client);
-  command.add_option("--color", flags.color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
+  AddColorFlag(command, &flags.color);
 }
 
 }  // namespace
 
-void AddBottlenecksCommand(CLI::App& root, int* exit_code) {
+void AddBottlenecksCommand(Command root) {
   auto flags = std::make_shared<BottleneckFlags>();
-  CLI::App* command = root.add_subcommand(
+  Command command = root.Add(
       "bottlenecks", "What is slow, why, and what to do about it first");
-  AddFlags(*command, *flags);
-  command->footer(
+  AddFlags(command, *flags);
+  command.Footer(
       "impact = duration (p95 / target) x frequency (log2(1 + calls/min)) x\n"
       "reliability (1 + 9 x error rate).\n\n"
       "Examples:\n"
@@ -210,10 +204,8 @@ void AddBottlenecksCommand(CLI::App& root, int* exit_code) {
       "  khtrace bottlenecks --since 24h --service checkout\n"
       "  khtrace bottlenecks --threshold-ms 100 --sort recoverable\n"
       "  khtrace bottlenecks --json");
-  command->callback([flags, exit_code] {
-    const Status done = RunBottlenecks(*flags);
-    *exit_code = done ? kExitOk : ReportError("bottlenecks", done.error());
-  });
+  command.OnRun(
+      [flags] { return ExitCodeOf("bottlenecks", RunBottlenecks(*flags)); });
 }
 
 }  // namespace khtrace::app

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -12,6 +11,7 @@
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/text_format.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -296,33 +296,29 @@ Status RunDemo(const DemoFlags& flags) {
 
 }  // namespace
 
-void AddDemoCommand(CLI::App& root, int* exit_code) {
+void AddDemoCommand(Command root) {
   auto flags = std::make_shared<DemoFlags>();
-  CLI::App* command = root.add_subcommand(
-      "demo", "Send traffic of a simulated shop over OTLP/HTTP");
-  AddClientFlags(*command, "OTLP/HTTP", kOtlpHttpPort, &flags->client);
-  command->add_option("--rate", flags->rate, "Spans per second")
-      ->capture_default_str();
-  command->add_option("--duration", flags->duration,
-                      "Stop after this long, e.g. 30s (default: at Ctrl-C)");
-  command->add_option("--spans", flags->spans,
-                      "Stop once this many spans were sent");
-  command->add_option("--history", flags->history,
-                      "First send what would have come in this long before "
-                      "now, e.g. 15m");
+  Command command =
+      root.Add("demo", "Send traffic of a simulated shop over OTLP/HTTP");
+  AddClientFlags(command, "OTLP/HTTP", kOtlpHttpPort, &flags->client);
+  command.Number("--rate", &flags->rate, "Spans per second").ShowDefault();
+  command.Text("--duration", &flags->duration,
+               "Stop after this long, e.g. 30s (default: at Ctrl-C)");
+  command.Number("--spans", &flags->spans,
+                 "Stop once this many spans were sent");
+  command.Text("--history", &flags->history,
+               "First send what would have come in this long before "
+               "now, e.g. 15m");
   command
-      ->add_option("--seed", flags->seed,
-                   "Another seed, other traces of the same kind")
-      ->capture_default_str();
-  command->footer(
+      .Number("--seed", &flags->seed,
+              "Another seed, other traces of the same kind")
+      .ShowDefault();
+  command.Footer(
       "Examples:\n"
       "  khtrace demo                       # 200 spans/s until Ctrl-C\n"
       "  khtrace demo --history 1h          # and fill the last hour first\n"
       "  khtrace demo --rate 20000 --duration 30s");
-  command->callback([flags, exit_code] {
-    const Status done = RunDemo(*flags);
-    *exit_code = done ? kExitOk : ReportError("demo", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("demo", RunDemo(*flags)); });
 }
 
 }  // namespace khtrace::app

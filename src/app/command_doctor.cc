@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/metrics_text.h"
 #include "app/terminal.h"
 #include "app/text_format.h"
@@ -247,29 +247,25 @@ class Doctor {
 
 }  // namespace
 
-void AddDoctorCommand(CLI::App& root, int* exit_code) {
+void AddDoctorCommand(Command root) {
   auto flags = std::make_shared<DoctorFlags>();
-  CLI::App* command = root.add_subcommand(
+  Command command = root.Add(
       "doctor",
       "Say where spans stop: received, dropped, refused, stored, searchable");
-  command->add_option("--host", flags->host, "Where the server runs")
-      ->capture_default_str();
-  command->add_option("--port-offset", flags->client.port_offset,
-                      "Added to every port, as for khtrace serve");
-  AddIdentityFlags(*command, &flags->client);
-  command->add_flag("--send-test-span", flags->send_test_span,
-                    "Send one span over OTLP/HTTP, look it up, and say how "
-                    "long that took");
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+  command.Text("--host", &flags->host, "Where the server runs").ShowDefault();
+  command.Number("--port-offset", &flags->client.port_offset,
+                 "Added to every port, as for khtrace serve");
+  AddIdentityFlags(command, &flags->client);
+  command.Switch("--send-test-span", &flags->send_test_span,
+                 "Send one span over OTLP/HTTP, look it up, and say how "
+                 "long that took");
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "Exit code 1: the server cannot be reached, or spans are being lost.\n"
       "Example:\n"
       "  khtrace doctor --send-test-span");
-  command->callback([flags, exit_code] {
-    const Status done = Doctor(*flags).Examine();
-    *exit_code = done ? kExitOk : ReportError("doctor", done.error());
-  });
+  command.OnRun(
+      [flags] { return ExitCodeOf("doctor", Doctor(*flags).Examine()); });
 }
 
 }  // namespace khtrace::app

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/json_fields.h"
 #include "app/query_moment.h"
 #include "app/terminal.h"
@@ -80,38 +80,28 @@ Status RunExplain(const ExplainFlags& flags) {
 
 }  // namespace
 
-void AddExplainCommand(CLI::App& root, int* exit_code) {
+void AddExplainCommand(Command root) {
   auto flags = std::make_shared<ExplainFlags>();
-  CLI::App* command = root.add_subcommand(
-      "explain", "Tell how a TraceQL query runs, and what it costs");
-  command->add_option("traceql", flags->query, "The query")->required();
-  command->add_flag("--analyze", flags->analyze,
-                    "Run it, and tell what each operator did");
-  command
-      ->add_option("--since", flags->since,
-                   "How far back (15m), or from when (RFC 3339)")
-      ->capture_default_str();
-  command->add_option("--start", flags->start,
-                      "From when, in the same forms; instead of --since");
-  command->add_option("--end", flags->end,
-                      "Up to when, in the same forms (default: now)");
-  command->add_option("--limit", flags->limit, "Traces that it is to find")
-      ->check(CLI::Range(1, 10'000))
-      ->capture_default_str();
-  command->add_flag("--json", flags->json, "Print the server's JSON answer");
-  AddClientFlags(*command, "query API", kJaegerPort, &flags->client);
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+  Command command =
+      root.Add("explain", "Tell how a TraceQL query runs, and what it costs");
+  command.Text("traceql", &flags->query, "The query").Required();
+  command.Switch("--analyze", &flags->analyze,
+                 "Run it, and tell what each operator did");
+  AddSinceFlag(command, &flags->since);
+  command.Text("--start", &flags->start,
+               "From when, in the same forms; instead of --since");
+  command.Text("--end", &flags->end,
+               "Up to when, in the same forms (default: now)");
+  AddLimitFlag(command, &flags->limit, 10'000, "Traces that it is to find");
+  AddJsonFlag(command, &flags->json);
+  AddClientFlags(command, "query API", kJaegerPort, &flags->client);
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "Examples:\n"
       "  khtrace explain '{ resource.service.name = \"api\" && status = error "
       "}'\n"
       "  khtrace explain '{ } | rate() by (name)' --analyze --since 15m");
-  command->callback([flags, exit_code] {
-    const Status explained = RunExplain(*flags);
-    *exit_code =
-        explained ? kExitOk : ReportError("explain", explained.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("explain", RunExplain(*flags)); });
 }
 
 }  // namespace khtrace::app

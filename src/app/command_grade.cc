@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/query_moment.h"
 #include "app/terminal.h"
 #include "app/text_format.h"
@@ -185,30 +185,25 @@ Status RunGrade(const GradeFlags& flags) {
 
 }  // namespace
 
-void AddGradeCommand(CLI::App& root, int* exit_code) {
+void AddGradeCommand(Command root) {
   auto flags = std::make_shared<GradeFlags>();
-  CLI::App* command =
-      root.add_subcommand("grade",
-                          "Grade every operation, A to F; for people "
-                          "and for gates of a build");
+  Command command = root.Add("grade",
+                             "Grade every operation, A to F; for people "
+                             "and for gates of a build");
+  AddSinceFlag(command, &flags->since);
+  AddServiceFlag(command, &flags->service);
+  command.Text("--category", &flags->category,
+               "Only of this category: memory, database, ai, api, "
+               "session, …; none: without one");
   command
-      ->add_option("--since", flags->since,
-                   "How far back (15m), or from when (RFC 3339)")
-      ->capture_default_str();
-  command->add_option("--service", flags->service, "Only of this service");
-  command->add_option("--category", flags->category,
-                      "Only of this category: memory, database, ai, api, "
-                      "session, …; none: without one");
-  command
-      ->add_option("--fail-below", flags->fail_below,
-                   "Exit with 1 if an operation has a worse grade than this, "
-                   "or if none has one")
-      ->check(CLI::IsMember({"A", "B", "C", "D", "a", "b", "c", "d"}));
-  command->add_flag("--json", flags->json, "Print JSON");
-  AddClientFlags(*command, "Tracing API", kJaegerPort, &flags->client);
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+      .Text("--fail-below", &flags->fail_below,
+            "Exit with 1 if an operation has a worse grade than this, "
+            "or if none has one")
+      .OneOf({"A", "B", "C", "D", "a", "b", "c", "d"});
+  AddJsonFlag(command, &flags->json, "Print JSON");
+  AddClientFlags(command, "Tracing API", kJaegerPort, &flags->client);
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "A grade is that of the 95th percentile against the target of the\n"
       "operation's category; errors lower it. Operations with few calls have "
       "none.\n\n"
@@ -216,10 +211,7 @@ void AddGradeCommand(CLI::App& root, int* exit_code) {
       "  khtrace grade --since 15m\n"
       "  khtrace grade --service checkout --fail-below B\n"
       "  khtrace grade --since 24h --json");
-  command->callback([flags, exit_code] {
-    const Status done = RunGrade(*flags);
-    *exit_code = done ? kExitOk : ReportError("grade", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("grade", RunGrade(*flags)); });
 }
 
 }  // namespace khtrace::app

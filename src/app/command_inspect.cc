@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/inspect_table.h"
 #include "app/terminal.h"
 #include "base/fs.h"
@@ -32,23 +32,18 @@ Status Inspect(const InspectFlags& flags) {
 
 }  // namespace
 
-void AddInspectCommand(CLI::App& root, int* exit_code) {
+void AddInspectCommand(Command root) {
   auto flags = std::make_shared<InspectFlags>();
-  CLI::App* command = root.add_subcommand(
+  Command command = root.Add(
       "inspect", "Show what a data directory holds: parts, columns, bytes");
-  command->add_flag("--all", flags->all, "Show every part and every column");
-  command->add_option("dir", flags->dir, "The server's data directory")
-      ->required();
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+  command.Switch("--all", &flags->all, "Show every part and every column");
+  AddDataDirArgument(command, &flags->dir);
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "May look at the directory of a running server.\n"
       "Example:\n"
       "  khtrace inspect ./khtrace-data");
-  command->callback([flags, exit_code] {
-    const Status done = Inspect(*flags);
-    *exit_code = done ? kExitOk : ReportError("inspect", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("inspect", Inspect(*flags)); });
 }
 
 }  // namespace khtrace::app

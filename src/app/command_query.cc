@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <utility>
 #include <vector>
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/query_moment.h"
 #include "app/query_table.h"
 #include "app/terminal.h"
@@ -161,60 +161,50 @@ Status RunQuery(const QueryFlags& flags) {
   return {};
 }
 
-void AddFlags(CLI::App& command, QueryFlags& flags) {
-  command.add_option("traceql", flags.traceql,
-                     "A TraceQL query, of traces or of metrics; asks the "
-                     "Tempo API (port 3200)");
-  command.add_option("--service", flags.service, "Service that took part");
-  command.add_option("--operation", flags.operation, "Span name");
+void AddFlags(Command& command, QueryFlags& flags) {
+  command.Text("traceql", &flags.traceql,
+               "A TraceQL query, of traces or of metrics; asks the "
+               "Tempo API (port 3200)");
+  command.Text("--service", &flags.service, "Service that took part");
+  command.Text("--operation", &flags.operation, "Span name");
+  command.Texts("--tag", &flags.tags,
+                "key=value of a span, its resource, events or links; "
+                "repeatable, all must fit");
+  command.Text("--min-duration", &flags.min_duration,
+               "Shortest span duration, e.g. 250ms");
+  command.Text("--max-duration", &flags.max_duration,
+               "Longest span duration, e.g. 2s");
+  command.Switch("--error", &flags.error, "Spans with status error");
+  AddSinceFlag(command, &flags.since);
+  command.Text("--until", &flags.until,
+               "Up to when, in the same forms (default: now)");
+  AddLimitFlag(command, &flags.limit, kMaxLimit,
+               "Traces to list at most, or series to draw");
+  command.Text("--order", &flags.order,
+               "Order of the traces of a TraceQL query: start, duration, "
+               "spanCount or errorCount, as in 'duration desc'");
+  Flag json = AddJsonFlag(command, &flags.json);
+  Flag csv = command.Switch("--csv", &flags.csv,
+                            "Print a line for each span or sample");
   command
-      .add_option("--tag", flags.tags,
-                  "key=value of a span, its resource, events or links; "
-                  "repeatable, all must fit")
-      ->allow_extra_args(false);
-  command.add_option("--min-duration", flags.min_duration,
-                     "Shortest span duration, e.g. 250ms");
-  command.add_option("--max-duration", flags.max_duration,
-                     "Longest span duration, e.g. 2s");
-  command.add_flag("--error", flags.error, "Spans with status error");
-  command
-      .add_option("--since", flags.since,
-                  "How far back (15m), or from when (RFC 3339)")
-      ->capture_default_str();
-  command.add_option("--until", flags.until,
-                     "Up to when, in the same forms (default: now)");
-  command
-      .add_option("--limit", flags.limit,
-                  "Traces to list at most, or series to draw")
-      ->check(CLI::Range(1, kMaxLimit))
-      ->capture_default_str();
-  command.add_option("--order", flags.order,
-                     "Order of the traces of a TraceQL query: start, duration, "
-                     "spanCount or errorCount, as in 'duration desc'");
-  auto* json =
-      command.add_flag("--json", flags.json, "Print the server's JSON answer");
-  auto* csv = command.add_flag("--csv", flags.csv,
-                               "Print a line for each span or sample");
-  command
-      .add_flag("--table", flags.table,
-                "Print a table or a chart: what is printed without a format")
-      ->excludes(json)
-      ->excludes(csv);
-  csv->excludes(json);
+      .Switch("--table", &flags.table,
+              "Print a table or a chart: what is printed without a format")
+      .Excludes(json)
+      .Excludes(csv);
+  csv.Excludes(json);
   AddClientFlags(command, "Jaeger API (TraceQL: the Tempo API, port 3200)",
                  kJaegerPort, &flags.client);
-  command.add_option("--color", flags.color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
+  AddColorFlag(command, &flags.color);
 }
 
 }  // namespace
 
-void AddQueryCommand(CLI::App& root, int* exit_code) {
+void AddQueryCommand(Command root) {
   auto flags = std::make_shared<QueryFlags>();
-  CLI::App* command = root.add_subcommand(
+  Command command = root.Add(
       "query", "Ask in TraceQL, or list traces by conditions on a span");
-  AddFlags(*command, *flags);
-  command->footer(
+  AddFlags(command, *flags);
+  command.Footer(
       "Examples:\n"
       "  khtrace query --since 15m\n"
       "  khtrace query '{ resource.service.name = \"checkout\" && status = "
@@ -224,10 +214,7 @@ void AddQueryCommand(CLI::App& root, int* exit_code) {
       "  khtrace query --service checkout --error\n"
       "  khtrace query --operation memory.search --min-duration 100ms\n"
       "  khtrace query --tag http.response.status_code=500 --limit 100");
-  command->callback([flags, exit_code] {
-    const Status done = RunQuery(*flags);
-    *exit_code = done ? kExitOk : ReportError("query", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("query", RunQuery(*flags)); });
 }
 
 }  // namespace khtrace::app

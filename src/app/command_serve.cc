@@ -3,10 +3,10 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/server.h"
 #include "base/log.h"
 #include "config/server_config.h"
@@ -20,36 +20,29 @@ std::optional<std::string> Env(const std::string& name) {
   return std::string(value);
 }
 
-void AddSourceFlags(CLI::App& command, config::ConfigSources* sources) {
+void AddSourceFlags(Command& command, config::ConfigSources* sources) {
   command
-      .add_option("--config", sources->files,
-                  "YAML file in the Collector's grammar with khtrace's own "
-                  "sections beside it; may be repeated, later files win")
-      ->type_name("FILE");
+      .Texts("--config", &sources->files,
+             "YAML file in the Collector's grammar with khtrace's own "
+             "sections beside it; may be repeated, later files win")
+      .TypeName("FILE");
   command
-      .add_option("--set", sources->sets,
-                  "One key, e.g. --set storage.retention.max_age=48h; wins "
-                  "over files; may be repeated")
-      ->type_name("KEY=VALUE");
+      .Texts("--set", &sources->sets,
+             "One key, e.g. --set storage.retention.max_age=48h; wins "
+             "over files; may be repeated")
+      .TypeName("KEY=VALUE");
   command
-      .add_option("--data-dir", sources->data_dir,
-                  "Where traces are kept [storage.path, ./data]")
-      ->type_name("DIR");
+      .Text("--data-dir", &sources->data_dir,
+            "Where traces are kept [storage.path, ./data]")
+      .TypeName("DIR");
   command
-      .add_option("--port-offset", sources->port_offset,
-                  "Added to every port, so that several can run side by side")
-      ->check(CLI::Range(-65535, 65535));
-  command.add_option("--bind", sources->bind,
-                     "Address that every door listens on [127.0.0.1]");
-  command.add_flag("--insecure", sources->insecure,
-                   "Allow doors off loopback without authentication");
-}
-
-// CLI11 splits "a b" style values of vector options unless told not to.
-void OneValueEach(CLI::App& command) {
-  for (const char* name : {"--config", "--set"}) {
-    command.get_option(name)->allow_extra_args(false);
-  }
+      .Number("--port-offset", &sources->port_offset,
+              "Added to every port, so that several can run side by side")
+      .Range(-65535, 65535);
+  command.Text("--bind", &sources->bind,
+               "Address that every door listens on [127.0.0.1]");
+  command.Switch("--insecure", &sources->insecure,
+                 "Allow doors off loopback without authentication");
 }
 
 Result<config::ServerConfig> Load(const config::ConfigSources& sources) {
@@ -146,37 +139,33 @@ int CheckConfig(const config::ConfigSources& sources) {
 
 }  // namespace
 
-void AddServeCommand(CLI::App& root, int* exit_code) {
-  auto* command =
-      root.add_subcommand("serve", "Receive, store and answer: the server");
+void AddServeCommand(Command root) {
+  Command command = root.Add("serve", "Receive, store and answer: the server");
   auto sources = std::make_shared<config::ConfigSources>();
-  AddSourceFlags(*command, sources.get());
-  OneValueEach(*command);
-  command->footer(
+  AddSourceFlags(command, sources.get());
+  command.Footer(
       "Needs no configuration: without any, it listens on 127.0.0.1 at the\n"
       "ports of the programs that it replaces (4317 and 4318 OTLP, 16686\n"
       "Jaeger, 3200 Tempo, 13133 health, 8888 metrics) and keeps traces in\n"
       "./data. SIGTERM stops it, SIGHUP reads the configuration again.");
-  command->callback([sources, exit_code] { *exit_code = Serve(*sources); });
+  command.OnRun([sources] { return Serve(*sources); });
 }
 
-void AddCheckConfigCommand(CLI::App& root, int* exit_code) {
-  auto* command = root.add_subcommand(
+void AddCheckConfigCommand(Command root) {
+  Command command = root.Add(
       "check-config", "Say whether `serve` would take this configuration");
   auto sources = std::make_shared<config::ConfigSources>();
-  AddSourceFlags(*command, sources.get());
-  OneValueEach(*command);
+  AddSourceFlags(command, sources.get());
   auto print_keys = std::make_shared<bool>(false);
-  command->add_flag("--print-keys", *print_keys,
-                    "Print every key with type, default and meaning, as "
-                    "Markdown");
-  command->callback([sources, print_keys, exit_code] {
+  command.Switch("--print-keys", print_keys.get(),
+                 "Print every key with type, default and meaning, as "
+                 "Markdown");
+  command.OnRun([sources, print_keys] {
     if (*print_keys) {
       fmt::print("{}", config::ConfigKeysMarkdown());
-      *exit_code = 0;
-      return;
+      return kExitOk;
     }
-    *exit_code = CheckConfig(*sources);
+    return CheckConfig(*sources);
   });
 }
 

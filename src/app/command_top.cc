@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/query_moment.h"
 #include "app/terminal.h"
 #include "app/text_format.h"
@@ -155,38 +155,29 @@ Status RunTop(const TopFlags& flags) {
 
 }  // namespace
 
-void AddTopCommand(CLI::App& root, int* exit_code) {
+void AddTopCommand(Command root) {
   auto flags = std::make_shared<TopFlags>();
-  CLI::App* command = root.add_subcommand(
-      "top", "Watch the operations: rate, p95, errors, grade");
-  command
-      ->add_option("--since", flags->since, "What the figures are of: 15m, 1h")
-      ->capture_default_str();
-  command->add_option("--service", flags->service, "Only of this service");
-  command
-      ->add_option("--sort", flags->sort, "rate, p95, errors, grade or impact")
-      ->check(CLI::IsMember({"rate", "p95", "errors", "grade", "impact"}))
-      ->capture_default_str();
-  command
-      ->add_option("--interval", flags->interval, "How often it is drawn again")
-      ->capture_default_str();
-  command->add_option("--limit", flags->limit, "Operations to show at most")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->add_flag("--once", flags->once,
-                    "Print it once: what is done where no terminal is");
-  AddClientFlags(*command, "Tracing API", kJaegerPort, &flags->client);
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+  Command command =
+      root.Add("top", "Watch the operations: rate, p95, errors, grade");
+  command.Text("--since", &flags->since, "What the figures are of: 15m, 1h")
+      .ShowDefault();
+  AddServiceFlag(command, &flags->service);
+  command.Text("--sort", &flags->sort, "rate, p95, errors, grade or impact")
+      .OneOf({"rate", "p95", "errors", "grade", "impact"})
+      .ShowDefault();
+  command.Text("--interval", &flags->interval, "How often it is drawn again")
+      .ShowDefault();
+  AddLimitFlag(command, &flags->limit, 1000, "Operations to show at most");
+  command.Switch("--once", &flags->once,
+                 "Print it once: what is done where no terminal is");
+  AddClientFlags(command, "Tracing API", kJaegerPort, &flags->client);
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "Examples:\n"
       "  khtrace top\n"
       "  khtrace top --sort p95 --service checkout\n"
       "  khtrace top --once --since 1h");
-  command->callback([flags, exit_code] {
-    const Status done = RunTop(*flags);
-    *exit_code = done ? kExitOk : ReportError("top", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("top", RunTop(*flags)); });
 }
 
 }  // namespace khtrace::app

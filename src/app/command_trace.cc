@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <optional>
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/terminal.h"
 #include "app/waterfall.h"
 #include "codec/otlp.h"
@@ -97,33 +97,27 @@ Status ShowTrace(const TraceFlags& flags) {
 
 }  // namespace
 
-void AddTraceCommand(CLI::App& root, int* exit_code) {
+void AddTraceCommand(Command root) {
   auto flags = std::make_shared<TraceFlags>();
-  CLI::App* command =
-      root.add_subcommand("trace", "Show one trace as a waterfall");
-  command->add_option("id", flags->id, "Trace id, 1 to 32 hex digits")
-      ->required();
-  command->add_option("--span", flags->span,
-                      "Show everything about this span instead");
-  command->add_flag("--all", flags->all,
-                    "Show every span: fold nothing, hide nothing");
-  command->add_flag("--attributes", flags->attributes,
-                    "Show the attributes below each span");
-  command->add_flag("--json", flags->json, "Print the trace as OTLP JSON");
-  AddClientFlags(*command, "Tempo API", kTempoPort, &flags->client);
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+  Command command = root.Add("trace", "Show one trace as a waterfall");
+  command.Text("id", &flags->id, "Trace id, 1 to 32 hex digits").Required();
+  command.Text("--span", &flags->span,
+               "Show everything about this span instead");
+  command.Switch("--all", &flags->all,
+                 "Show every span: fold nothing, hide nothing");
+  command.Switch("--attributes", &flags->attributes,
+                 "Show the attributes below each span");
+  AddJsonFlag(command, &flags->json, "Print the trace as OTLP JSON");
+  AddClientFlags(command, "Tempo API", kTempoPort, &flags->client);
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "Examples:\n"
       "  khtrace trace 4bf92f3577b34da6a3ce929d0e0e4736\n"
       "  khtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --attributes | less "
       "-R\n"
       "  khtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --span "
       "00f067aa0ba902b7");
-  command->callback([flags, exit_code] {
-    const Status shown = ShowTrace(*flags);
-    *exit_code = shown ? kExitOk : ReportError("trace", shown.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("trace", ShowTrace(*flags)); });
 }
 
 }  // namespace khtrace::app

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
 #include "app/client.h"
 #include "app/commands.h"
+#include "app/flags.h"
 #include "app/inspect_table.h"
 #include "app/terminal.h"
 #include "base/fs.h"
@@ -30,22 +30,17 @@ Status Verify(const VerifyFlags& flags) {
 
 }  // namespace
 
-void AddVerifyCommand(CLI::App& root, int* exit_code) {
+void AddVerifyCommand(Command root) {
   auto flags = std::make_shared<VerifyFlags>();
-  CLI::App* command = root.add_subcommand(
-      "verify", "Read a data directory and check every checksum");
-  command->add_option("dir", flags->dir, "The server's data directory")
-      ->required();
-  command->add_option("--color", flags->color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  command->footer(
+  Command command =
+      root.Add("verify", "Read a data directory and check every checksum");
+  AddDataDirArgument(command, &flags->dir);
+  AddColorFlag(command, &flags->color);
+  command.Footer(
       "Changes nothing. Exit code 1 if anything is damaged.\n"
       "Example:\n"
       "  khtrace verify ./khtrace-data");
-  command->callback([flags, exit_code] {
-    const Status done = Verify(*flags);
-    *exit_code = done ? kExitOk : ReportError("verify", done.error());
-  });
+  command.OnRun([flags] { return ExitCodeOf("verify", Verify(*flags)); });
 }
 
 }  // namespace khtrace::app
