@@ -46,7 +46,7 @@ std::string AlertId(std::string_view tenant, std::string_view rule,
 Result<bool> Matches(const std::vector<Matcher>& matchers,
                      const Labels& labels) {
   if (matchers.empty()) {
-    return Error{Code::kInvalidArgument, "a silence needs a matcher"};
+    return Error{Code::kInvalidArgument, "matchers: a silence needs one"};
   }
   bool all = true;
   for (const Matcher& matcher : matchers) {
@@ -57,7 +57,7 @@ Result<bool> Matches(const std::vector<Matcher>& matchers,
       const auto regex = traceql::CompileRegex(matcher.value, &why);
       if (regex == nullptr) {
         return Error{Code::kInvalidArgument,
-                     fmt::format("matcher of '{}': '{}': {}", matcher.name,
+                     fmt::format("matchers: {}: '{}': {}", matcher.name,
                                  matcher.value, why)};
       }
       fits = re2::RE2::FullMatch({value.data(), value.size()}, *regex);

@@ -268,12 +268,12 @@ Result<std::string> Engine::AddSilence(Silence silence) {
   if (silence.start.ns == 0) silence.start = now;
   if (silence.end <= now || silence.end <= silence.start) {
     return Error{Code::kInvalidArgument,
-                 "the end of a silence must lie in the future and behind its "
-                 "start"};
+                 "end: the end of a silence must lie in the future and behind "
+                 "its start"};
   }
   if (silence.matchers.size() > kMaxMatchers) {
     return Error{Code::kInvalidArgument,
-                 fmt::format("{} matchers; {} are the most",
+                 fmt::format("matchers: {}; {} are the most",
                              silence.matchers.size(), kMaxMatchers)};
   }
   RETURN_IF_ERROR(Matches(silence.matchers, {}));

@@ -41,14 +41,14 @@ Result<traceql::Query> Parse(const std::string& text) {
 
 Status CheckThresholds(const Rule& rule) {
   if (!rule.alert && !rule.critical) {
-    return Bad("a query needs a threshold: alert, critical, or both");
+    return Bad("alert: a query needs a threshold: alert, critical, or both");
   }
   if (!rule.alert || !rule.critical) return {};
   const bool ordered = IsUpwards(rule.compare) ? *rule.alert <= *rule.critical
                                                : *rule.alert >= *rule.critical;
   if (ordered) return {};
   return Bad(fmt::format(
-      "critical ({}) must be {} than alert ({})", *rule.critical,
+      "critical: {} must be {} than alert, {}", *rule.critical,
       IsUpwards(rule.compare) ? "no less" : "no more", *rule.alert));
 }
 

@@ -62,7 +62,7 @@ TEST(AlertingOptions, SayWhatIsWrong) {
   EXPECT_THAT(with(rule), HasSubstr("needs a threshold"));
   rule.alert = 2;
   rule.critical = 1;
-  EXPECT_THAT(with(rule), HasSubstr("critical (1) must be no less than"));
+  EXPECT_THAT(with(rule), HasSubstr("critical: 1 must be no less than alert"));
   rule.compare = Comparison::kBelow;
   EXPECT_EQ(with(rule), "");
   rule.receivers = {"pager"};

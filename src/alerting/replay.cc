@@ -125,15 +125,15 @@ Result<ReplayResult> Replay(MeasureSource& source,
                             const RequestContext& context,
                             const ReplayRequest& request) {
   if (request.end <= request.start) {
-    return Error{Code::kInvalidArgument, "end must be later than start"};
+    return Error{Code::kInvalidArgument, "end: not later than start"};
   }
   const nanoseconds step = StepOf(request);
   const uint64_t steps =
       (request.end.ns - request.start.ns) / static_cast<uint64_t>(step.count());
   if (steps > kMaxSteps) {
     return Error{Code::kInvalidArgument,
-                 fmt::format("{} steps; {} are the most: take a shorter range "
-                             "or a longer step",
+                 fmt::format("step: {} steps; {} are the most: take a shorter "
+                             "range or a longer step",
                              steps, kMaxSteps)};
   }
   Player player(source, context, request.rule);

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/traceql_explain.h"
 
-#include <fmt/format.h>
-
-#include <chrono>
-#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
-#include "api/params.h"
-#include "api/query_handler.h"
 #include "api/tempo_common.h"
-#include "api/tempo_metrics.h"
+#include "api/tracing_handler.h"
 #include "query/metrics.h"
 #include "query/search.h"
 #include "wire/json_writer.h"
@@ -23,7 +18,8 @@ using query::Explanation;
 using query::PlanNode;
 using wire::JsonWriter;
 
-constexpr std::chrono::hours kDefaultRange{1};
+constexpr std::string_view kParameters[] = {"q",   "window", "start",
+                                            "end", "limit",  "analyze"};
 
 struct ExplainParams {
   traceql::Query query;
@@ -33,36 +29,22 @@ struct ExplainParams {
   bool analyze = false;
 };
 
-Result<UnixNanos> ReadTime(const ParamReader& params, std::string_view name,
-                           UnixNanos fallback) {
-  const auto text = params.Text({name});
-  if (!text) return fallback;
-  auto time = ParseTempoTime(*text);
-  if (time) return time;
-  return Error{Code::kInvalidArgument,
-               TempoWording(name, time.error().message)};
-}
-
-Result<ExplainParams> ReadParams(const ApiContext& api,
-                                 const net::QueryParams& query) {
-  ParamReader params(query, TempoWording);
+Result<ExplainParams> ReadParams(const ApiContext& api, TracingParams& params) {
   ExplainParams out;
-  const auto text = params.Text({"q"});
-  if (!text) {
-    return Error{Code::kInvalidArgument,
-                 "q is missing: the TraceQL query to explain"};
+  const analysis::Window window = params.Window();
+  out.start = window.start;
+  out.end = window.end;
+  out.limit =
+      params.Count("limit", 20, 1, static_cast<size_t>(api.options.max_traces));
+  out.analyze = params.Flag("analyze");
+  const std::string text = params.Text("q");
+  if (text.empty()) {
+    params.Fail("q", "q: missing; the TraceQL query to explain");
   }
-  out.limit = static_cast<size_t>(
-      params.Integer({"limit"}, 20, 1, api.options.max_traces));
-  out.analyze = params.Bool({"analyze"});
   RETURN_IF_ERROR(params.status());
-  ASSIGN_OR_RETURN(out.end, ReadTime(params, "end", api.clock.Now()));
-  ASSIGN_OR_RETURN(out.start,
-                   ReadTime(params, "start", out.end.Minus(kDefaultRange)));
-  if (out.end <= out.start) {
-    return Error{Code::kInvalidArgument, "end must be greater than start"};
-  }
-  ASSIGN_OR_RETURN(out.query, ParseTempoQuery(*text));
+  auto query = ParseTempoQuery(text);
+  if (!query) return std::move(query).error().With("q");
+  out.query = *std::move(query);
   return out;
 }
 
@@ -158,18 +140,17 @@ std::string ExplanationJson(const Explanation& explanation) {
 }
 
 void RegisterTraceqlExplain(net::HttpRouter& router, const ApiContext& api) {
-  router.Add(
-      "GET", "/api/tracing/traceql/explain",
-      QueryHandler(
-          api, PlainTextError,
-          [&api](const RequestContext& context,
-                 const net::HttpRequest& request) -> Result<net::HttpResponse> {
-            ASSIGN_OR_RETURN(const ExplainParams params,
-                             ReadParams(api, request.query));
-            ASSIGN_OR_RETURN(const Explanation explanation,
-                             Explain(api, context, params));
-            return net::JsonResponse(200, ExplanationJson(explanation));
-          }));
+  router.Add("GET", "/api/tracing/traceql/explain",
+             TracingHandlerFor(
+                 api, {.parameters = kParameters},
+                 [&api](const RequestContext& context, const net::HttpRequest&,
+                        TracingParams& given) -> Result<net::HttpResponse> {
+                   ASSIGN_OR_RETURN(const ExplainParams params,
+                                    ReadParams(api, given));
+                   ASSIGN_OR_RETURN(const Explanation explanation,
+                                    Explain(api, context, params));
+                   return net::JsonResponse(200, ExplanationJson(explanation));
+                 }));
 }
 
 }  // namespace khtrace::api

@@ -10,9 +10,9 @@
 namespace khtrace::api {
 
 // GET /api/tracing/traceql/explain: how a TraceQL query runs. Parameters: `q`;
-// `start` and `end` (Unix seconds, nanoseconds or RFC 3339; the last hour
-// without them); `limit` of traces (20); `analyze`: runs the query and tells
-// what each operator did. Errors are plain text, of a query with its place.
+// `window`, `start` and `end` (TracingParams::Window); `limit` of traces (20);
+// `analyze`: runs the query and tells what each operator did. Errors are
+// problems, of a query with its place.
 // `api` must outlive the router.
 void RegisterTraceqlExplain(net::HttpRouter& router, const ApiContext& api);
 

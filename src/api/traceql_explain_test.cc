@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "api/testing.h"
 
 namespace khtrace::api {
@@ -56,14 +60,31 @@ TEST_F(TraceqlExplainTest, ExplainsMetrics) {
 }
 
 TEST_F(TraceqlExplainTest, RefusesWhatIsNoQueryWithItsPlace) {
-  EXPECT_EQ(Explain("").status, 400);
   const auto answer = Explain("q=%7B%20.a%20%3D%3D%201%20%7D");
   EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.content_type, "application/problem+json");
   EXPECT_THAT(answer.body,
-              StartsWith("invalid TraceQL query: parse error at line 1"));
-  EXPECT_EQ(Explain("q=%7B%7D&analyze=maybe").status, 400);
-  EXPECT_EQ(Explain("q=%7B%7D&start=20&end=10").status, 400);
-  EXPECT_EQ(Explain("q=%7B%7D&start=yesterday").status, 400);
+              HasSubstr(R"("detail":"q: invalid TraceQL query: parse error at )"
+                        "line 1"));
+  EXPECT_THAT(answer.body, HasSubstr(R"("parameter":"q")"));
+}
+
+TEST_F(TraceqlExplainTest, ProblemsNameTheParameterAtFault) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "q"},
+      {"q=%7B%7D&analyze=maybe", "analyze"},
+      {"q=%7B%7D&start=20&end=10", "end"},
+      {"q=%7B%7D&start=yesterday", "start"},
+      {"q=%7B%7D&limit=0", "limit"},
+      {"q=%7B%7D&step=1", "step"},
+      {"query=%7B%7D", "query"},
+  };
+  for (const auto& [query, parameter] : cases) {
+    const auto answer = Explain(query);
+    EXPECT_EQ(answer.status, 400) << query;
+    EXPECT_THAT(answer.body, HasSubstr("\"parameter\":\"" + parameter + "\""))
+        << query;
+  }
 }
 
 }  // namespace

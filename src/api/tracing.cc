@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "api/health.h"
-#include "api/query_handler.h"
 #include "api/tracing_answer.h"
+#include "api/tracing_handler.h"
 #include "api/tracing_routes.h"
 #include "base/text.h"
 
@@ -26,23 +26,6 @@ std::array<std::span<const TracingRoute>, 10> AllRoutes() {
           OperationRoutes(),    SearchRoutes(),     TraceRoutes(),
           CriticalPathRoutes(), DependencyRoutes(), ErrorRoutes(),
           ExplainRoutes()};
-}
-
-Result<HttpResponse> Run(const TracingSite& site, const TracingRoute& route,
-                         const RequestContext& context,
-                         const HttpRequest& request) {
-  std::vector<TracingParams::Param> given =
-      TracingParams::FromQuery(request.query);
-  if (request.method == "POST") {
-    ASSIGN_OR_RETURN(auto body, TracingParams::FromJson(request.body));
-    std::move(body.begin(), body.end(), std::back_inserter(given));
-  }
-  TracingParams params(std::move(given), route.parameters,
-                       site.api.clock.Now());
-  TracingCall call{site, context, request, params};
-  Result<HttpResponse> answer = route.handler(call);
-  if (!answer && params.bad()) return ProblemAnswer(*params.bad());
-  return answer;
 }
 
 // A path that nothing answers, perhaps misspelt.
@@ -92,10 +75,7 @@ net::HttpRouterOptions TracingRouterOptions() {
   return options;
 }
 
-Status CheckParams(const TracingCall& call) {
-  if (!call.params.bad()) return {};
-  return Error{Code::kInvalidArgument, call.params.bad()->detail};
-}
+Status CheckParams(const TracingCall& call) { return call.params.status(); }
 
 std::string OutsideHint(const TracingCall& call,
                         const analysis::Window& window) {
@@ -132,12 +112,15 @@ void RegisterTracing(net::HttpRouter& router, const ApiContext& api,
   RegisterTracingHealth(router, health, api.build);
   for (const auto& routes : AllRoutes()) {
     for (const TracingRoute& route : routes) {
-      router.Add(route.method, route.path,
-                 QueryHandler(api, TracingProblem,
-                              [site, &route](const RequestContext& context,
-                                             const HttpRequest& request) {
-                                return Run(*site, route, context, request);
-                              }));
+      router.Add(
+          route.method, route.path,
+          TracingHandlerFor(api, {.parameters = route.parameters},
+                            [site, &route](const RequestContext& context,
+                                           const HttpRequest& request,
+                                           TracingParams& params) {
+                              TracingCall call{*site, context, request, params};
+                              return route.handler(call);
+                            }));
     }
   }
 }

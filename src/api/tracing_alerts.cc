@@ -10,10 +10,9 @@
 
 #include "alerting/message.h"
 #include "alerting/replay.h"
-#include "api/params.h"
-#include "api/query_handler.h"
 #include "api/tracing_alerts_input.h"
 #include "api/tracing_alerts_json.h"
+#include "api/tracing_handler.h"
 #include "wire/json_writer.h"
 
 namespace khtrace::api {
@@ -24,33 +23,9 @@ using net::HttpRequest;
 using net::HttpResponse;
 using wire::JsonWriter;
 
-constexpr int64_t kMaxHistory = 1000;
-constexpr int64_t kDefaultHistory = 100;
-
-HttpResponse Problem(const Error& error) {
-  // What the request asks for is not possible as things are.
-  const int status =
-      error.code == Code::kFailedPrecondition ? 409 : HttpStatusOf(error.code);
-  std::string body;
-  JsonWriter w(&body);
-  w.BeginObject();
-  w.Key("type");
-  w.String("about:blank");
-  w.Key("title");
-  w.String(net::HttpReason(status));
-  w.Key("status");
-  w.Int(status);
-  w.Key("detail");
-  w.String(error.message);
-  w.EndObject();
-  return {.status = status,
-          .content_type = "application/problem+json",
-          .body = std::move(body)};
-}
-
-std::string Wording(std::string_view name, std::string_view reason) {
-  return fmt::format("parameter '{}': {}", name, reason);
-}
+constexpr size_t kMaxHistory = 1000;
+constexpr size_t kDefaultHistory = 100;
+constexpr std::string_view kHistoryParameters[] = {"limit"};
 
 // {"<key>":[…]}, each item written by `write`.
 template <typename Items, typename Write>
@@ -82,13 +57,10 @@ HttpResponse ActiveAnswer(const Engine& engine, const std::string& tenant) {
 
 Result<HttpResponse> HistoryAnswer(const Engine& engine,
                                    const std::string& tenant,
-                                   const HttpRequest& request) {
-  ParamReader params(request.query, Wording);
-  const int64_t limit =
-      params.Integer({"limit"}, kDefaultHistory, 1, kMaxHistory);
+                                   TracingParams& params) {
+  const size_t limit = params.Count("limit", kDefaultHistory, 1, kMaxHistory);
   RETURN_IF_ERROR(params.status());
-  return ListAnswer("events",
-                    engine.History(tenant, static_cast<size_t>(limit)),
+  return ListAnswer("events", engine.History(tenant, limit),
                     [&](const alerting::Event& event, JsonWriter* w) {
                       WriteEvent(event, engine.options().base_url, w);
                     });
@@ -144,45 +116,44 @@ void RegisterTracingAlerts(net::HttpRouter& router, const ApiContext& api,
                            Engine& engine,
                            const analysis::AnalysisOptions& analysis) {
   const auto add = [&](std::string_view method, std::string_view path,
-                       Query query) {
+                       TracingInput input, TracingQuery query) {
     router.Add(method, fmt::format("/api/tracing/alerts{}", path),
-               QueryHandler(api, Problem, std::move(query)));
+               TracingHandlerFor(api, input, std::move(query)));
   };
-  add("GET", "", [&engine](const RequestContext& context, const HttpRequest&) {
+  using Context = const RequestContext&;
+  using Request = const HttpRequest&;
+  using Params = TracingParams&;
+  add("GET", "", {}, [&engine](Context context, Request, Params) {
     return RulesAnswer(engine, context.tenant);
   });
-  add("GET", "/active",
-      [&engine](const RequestContext& context, const HttpRequest&) {
-        return ActiveAnswer(engine, context.tenant);
+  add("GET", "/active", {}, [&engine](Context context, Request, Params) {
+    return ActiveAnswer(engine, context.tenant);
+  });
+  add("GET", "/history", {.parameters = kHistoryParameters},
+      [&engine](Context context, Request, Params params) {
+        return HistoryAnswer(engine, context.tenant, params);
       });
-  add("GET", "/history",
-      [&engine](const RequestContext& context, const HttpRequest& request) {
-        return HistoryAnswer(engine, context.tenant, request);
-      });
-  add("GET", "/silences",
-      [&engine](const RequestContext& context, const HttpRequest&) {
-        return ListAnswer("silences", engine.Silences(context.tenant),
-                          WriteSilence);
-      });
-  add("POST", "/silences",
-      [&engine, &api](const RequestContext& context,
-                      const HttpRequest& request) {
+  add("GET", "/silences", {}, [&engine](Context context, Request, Params) {
+    return ListAnswer("silences", engine.Silences(context.tenant),
+                      WriteSilence);
+  });
+  add("POST", "/silences", {.fields = kSilenceFields},
+      [&engine, &api](Context context, Request request, Params) {
         return AddSilence(engine, api.clock, context.tenant, request.body);
       });
-  add("DELETE", "/silences/{id}",
-      [&engine](const RequestContext& context,
-                const HttpRequest& request) -> Result<HttpResponse> {
+  add("DELETE", "/silences/{id}", {},
+      [&engine](Context context, Request request,
+                Params) -> Result<HttpResponse> {
         RETURN_IF_ERROR(engine.EndSilence(
             context.tenant, std::string(request.PathParam("id"))));
         return HttpResponse{.status = 204};
       });
-  add("POST", "/{id}/ack",
-      [&engine](const RequestContext& context, const HttpRequest& request) {
+  add("POST", "/{id}/ack", {.fields = kAcknowledgementFields},
+      [&engine](Context context, Request request, Params) {
         return Acknowledge(engine, context.tenant, request);
       });
-  add("POST", "/test",
-      [&engine, &api, &analysis](const RequestContext& context,
-                                 const HttpRequest& request) {
+  add("POST", "/test", {.fields = kReplayFields},
+      [&engine, &api, &analysis](Context context, Request request, Params) {
         return Test(engine, api, analysis, context, request);
       });
 }

@@ -95,8 +95,12 @@ class Fields {
     }
     return Fields(inner);
   }
+  // `message` begins with the field's name.
+  void Fail(std::string message) {
+    if (status_) status_ = Bad(std::move(message));
+  }
   void Fail(std::string_view key, std::string_view why) {
-    if (status_) status_ = Bad(fmt::format("'{}': {}", key, why));
+    Fail(fmt::format("{}: {}", key, why));
   }
   const Status& status() const { return status_; }
   const object& from() const { return from_; }
@@ -128,20 +132,22 @@ Result<alerting::Matcher> ReadMatcher(object from) {
   fields.Flag("negate", &matcher.negate);
   fields.Flag("isEqual", &equal);
   matcher.negate = matcher.negate || !equal;
-  RETURN_IF_ERROR(fields.status());
-  if (matcher.name.empty()) return Bad("'matchers': one has no name");
+  if (!fields.status()) {
+    return Bad("matchers." + fields.status().error().message);
+  }
+  if (matcher.name.empty()) return Bad("matchers: one has no name");
   return matcher;
 }
 
 Status ReadMatchers(const Fields& fields, alerting::Silence* silence) {
   simdjson::dom::array items;
   if (fields.from()["matchers"].get_array().get(items)) {
-    return Bad("'matchers': a list is needed");
+    return Bad("matchers: a list is needed");
   }
   for (const element item : items) {
     object from;
     if (item.get_object().get(from)) {
-      return Bad("'matchers': one is no object");
+      return Bad("matchers: one is no object");
     }
     ASSIGN_OR_RETURN(alerting::Matcher matcher, ReadMatcher(from));
     silence->matchers.push_back(std::move(matcher));
@@ -162,7 +168,7 @@ void ReadKind(Fields& fields, Rule* rule) {
   objective->Number("goal", &rule->objective.goal);
   objective->Duration("period", &rule->objective.period);
   if (!objective->status()) {
-    fields.Fail("objective", objective->status().error().message);
+    fields.Fail("objective." + objective->status().error().message);
   }
 }
 
@@ -184,7 +190,7 @@ void ReadCompare(Fields& fields, Rule* rule) {
 Status CheckLength(std::string_view what, const std::string& text) {
   constexpr size_t kMaxText = 1024;
   if (text.size() <= kMaxText) return {};
-  return Bad(fmt::format("{} has {} bytes; {} are the most", what, text.size(),
+  return Bad(fmt::format("{}: {} bytes; {} are the most", what, text.size(),
                          kMaxText));
 }
 
@@ -202,7 +208,9 @@ Status ReadRule(Fields& fields, const std::vector<Rule>& known, Rule* rule) {
     *rule = *found;
   } else if (!fields.Has("category") && !fields.Has("query") &&
              !fields.Has("objective")) {
-    return Bad("needs 'rule', 'category', 'query' or 'objective'");
+    return Bad(
+        "rule: missing, and so are category, query and objective; one of them "
+        "is needed");
   }
   ReadKind(fields, rule);
   if (name.empty() && rule->kind == RuleKind::kQuery) rule->min_samples = 0;
@@ -236,10 +244,10 @@ Result<alerting::Silence> ParseSilence(std::string_view json, UnixNanos now) {
   RETURN_IF_ERROR(fields.status());
   RETURN_IF_ERROR(ReadMatchers(fields, &silence));
   RETURN_IF_ERROR(CheckLength("comment", silence.comment));
-  RETURN_IF_ERROR(CheckLength("createdBy", silence.created_by));
+  RETURN_IF_ERROR(CheckLength("created_by", silence.created_by));
   for (const alerting::Matcher& matcher : silence.matchers) {
-    RETURN_IF_ERROR(CheckLength("a matcher's name", matcher.name));
-    RETURN_IF_ERROR(CheckLength("a matcher's value", matcher.value));
+    RETURN_IF_ERROR(CheckLength("matchers: a name", matcher.name));
+    RETURN_IF_ERROR(CheckLength("matchers: a value", matcher.value));
   }
   if (silence.start.ns == 0) silence.start = now;
   if (silence.end.ns == 0) silence.end = silence.start.Plus(duration);

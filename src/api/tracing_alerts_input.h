@@ -10,9 +10,21 @@
 #include "alerting/replay.h"
 #include "base/result.h"
 
-// Bodies of requests about alerts. Any bytes; kInvalidArgument names the field.
+// Bodies of requests about alerts. Any bytes; the message of a kInvalidArgument
+// begins with the field's name and a colon.
 
 namespace khtrace::api {
+
+// What each of them reads.
+inline constexpr std::string_view kSilenceFields[] = {
+    "matchers", "start",   "startsAt",   "end",      "endsAt",
+    "duration", "comment", "created_by", "createdBy"};
+inline constexpr std::string_view kAcknowledgementFields[] = {"by", "comment"};
+inline constexpr std::string_view kReplayFields[] = {
+    "rule",    "category",        "query",       "objective",
+    "compare", "alert",           "critical",    "window",
+    "for",     "resolve_below",   "min_samples", "since",
+    "start",   "keep_firing_for", "end",         "step"};
 
 // {"matchers":[{"name","value","negate","regex"}…],"start","end" or
 // "duration","comment","created_by"}. Alertmanager's "isRegex", "isEqual",

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/tracing_alerts.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "alerting/query_measure.h"
 #include "api/testing.h"
@@ -145,26 +150,75 @@ TEST_F(TracingAlertsTest, ATestReplaysARuleOverStoredData) {
   EXPECT_THAT(own.body, HasSubstr(R"("start":"2026-01-01T00:10:00Z")"));
 }
 
+TEST_F(TracingAlertsTest, ProblemsNameTheParameterAtFault) {
+  const std::string test = "/api/tracing/alerts/test";
+  const std::string silences = "/api/tracing/alerts/silences";
+  const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
+      {test, "{}", "rule"},
+      {test, R"({"query":"{"})", "query"},
+      {test, R"x({"query":"{ } | rate()"})x", "alert"},
+      {test, R"x({"query":"{ } | rate()","alert":2,"critical":1})x",
+       "critical"},
+      {test, R"x({"query":"{ } | rate()","alert":1,"compare":"is"})x",
+       "compare"},
+      {test, R"({"category":"none"})", "category"},
+      {test, R"({"objective":{"select":7}})", "objective.select"},
+      {test, R"({"objective":{"select":"{","goal":0.9}})", "objective.select"},
+      {test, R"({"objective":{"select":"{ }","goal":2}})", "objective.goal"},
+      {test, R"({"rule":"slow","for":"soon"})", "for"},
+      {test, R"({"rule":"slow","window":"25h"})", "window"},
+      {test, R"({"rule":"slow","step":"1ms"})", "step"},
+      {test, R"({"rule":"slow","end":"1970-01-01T00:00:00Z"})", "end"},
+      {silences, R"({"comment":"x"})", "matchers"},
+      {silences, R"({"matchers":[{"value":"x"}]})", "matchers"},
+      {silences, R"({"matchers":[{"name":"a","regex":"yes"}]})",
+       "matchers.regex"},
+      {silences, R"({"matchers":[{"name":"a","value":"(","regex":true}]})",
+       "matchers"},
+      {silences, R"({"matchers":[{"name":"a"}],"duration":"-1h"})", "duration"},
+      {silences, R"({"matchers":[{"name":"a"}],"end":"1999-01-01T00:00:00Z"})",
+       "end"},
+      {"/api/tracing/alerts/0123/ack", R"({"by":1})", "by"},
+  };
+  for (const auto& [path, body, parameter] : cases) {
+    const auto answer = Post(path, body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_EQ(answer.content_type, "application/problem+json") << body;
+    EXPECT_THAT(answer.body,
+                HasSubstr("\"type\":\"urn:khtrace:problem:invalid-parameter\""))
+        << body;
+    EXPECT_THAT(answer.body, HasSubstr("\"parameter\":\"" + parameter + "\""))
+        << body;
+  }
+}
+
 TEST_F(TracingAlertsTest, ErrorsAreProblems) {
-  const auto problem = [](const net::HttpResponse& answer) {
+  const auto problem = [](const net::HttpResponse& answer, int status,
+                          std::string_view name) {
     EXPECT_EQ(answer.content_type, "application/problem+json");
-    return answer.status;
+    EXPECT_EQ(answer.status, status) << answer.body;
+    EXPECT_THAT(answer.body,
+                HasSubstr(fmt::format("urn:khtrace:problem:{}\"", name)));
   };
-  const auto test = [&](std::string body) {
-    return Post("/api/tracing/alerts/test", std::move(body));
-  };
-  EXPECT_EQ(problem(Get("/api/tracing/alerts/history?limit=0")), 400);
-  EXPECT_EQ(problem(test("{")), 400);
-  EXPECT_EQ(problem(test("{}")), 400);
-  EXPECT_EQ(problem(test(R"({"rule":"unknown"})")), 404);
-  EXPECT_EQ(problem(test(R"({"query":"{"})")), 400);
-  EXPECT_THAT(test(R"({"rule":"slow","for":"soon"})").body, HasSubstr("'for'"));
-  EXPECT_EQ(problem(test(R"({"rule":"slow","step":"1ms"})")), 400);
-  EXPECT_EQ(problem(Post("/api/tracing/alerts/silences", "[]")), 400);
-  EXPECT_EQ(problem(Post("/api/tracing/alerts/silences",
-                         R"({"matchers":[{"value":"x"}]})")),
-            400);
-  EXPECT_EQ(problem(Post("/api/tracing/alerts/0123/ack", "")), 404);
+  const std::string test = "/api/tracing/alerts/test";
+  problem(Get("/api/tracing/alerts/history?limit=0"), 400, "invalid-parameter");
+  problem(Get("/api/tracing/alerts/active?limit=1"), 400, "invalid-parameter");
+  problem(Post(test, "{"), 400, "invalid-request");
+  problem(Post(test, R"({"rule":"unknown"})"), 404, "not-found");
+  problem(Post("/api/tracing/alerts/silences", "[]"), 400, "invalid-request");
+  problem(Post("/api/tracing/alerts/0123/ack", ""), 404, "not-found");
+  problem(Send("DELETE", "/api/tracing/alerts/silences/s9"), 404, "not-found");
+}
+
+TEST_F(TracingAlertsTest, WhatDoesNotFireCannotBeAcknowledged) {
+  StoreSlow("shop", milliseconds(20));
+  engine_->EvaluateForTesting();
+  const auto rules = engine_->Rules(kDefaultTenant);
+  ASSERT_EQ(rules.at(0).alerts.size(), 1u);
+  const auto answer =
+      Post("/api/tracing/alerts/" + rules[0].alerts[0].id + "/ack", "");
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_THAT(answer.body, HasSubstr("urn:khtrace:problem:conflict"));
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ std::string_view ProblemName(int status) {
       return "not-found";
     case 405:
       return "method-not-allowed";
+    case 409:
+      return "conflict";
     case 429:
       return "too-many-requests";
     case 501:
@@ -93,14 +95,17 @@ void Tag(const net::HttpRequest& request, std::string_view part,
 }  // namespace
 
 HttpResponse ProblemAnswer(const Error& error) {
-  const int status = HttpStatusOf(error.code);
+  // What the request asks for is not possible as things are.
+  const int status =
+      error.code == Code::kFailedPrecondition ? 409 : HttpStatusOf(error.code);
   return Problem(status, ProblemName(status), SanitizeUtf8(error.message));
 }
 
 HttpResponse ProblemAnswer(const BadParameter& bad) {
-  return Problem(400, "invalid-parameter", bad.detail, [&bad](JsonWriter& w) {
-    PutText(w, "parameter", SanitizeUtf8(bad.name));
-  });
+  return Problem(400, "invalid-parameter", SanitizeUtf8(bad.detail),
+                 [&bad](JsonWriter& w) {
+                   PutText(w, "parameter", SanitizeUtf8(bad.name));
+                 });
 }
 
 HttpResponse NotFoundProblem(std::string_view detail,

@@ -30,15 +30,6 @@ void WriteDifference(JsonWriter& w, const analysis::Difference& difference) {
   w.EndObject();
 }
 
-// Which of the two queries cannot be read shows in the message.
-Result<HttpResponse> Refuse(TracingCall& call, Error error) {
-  if (error.code == Code::kInvalidArgument) {
-    const bool baseline = error.message.starts_with("baseline");
-    call.params.Fail(baseline ? "baseline" : "selection", error.message);
-  }
-  return error;
-}
-
 Result<HttpResponse> Explain(TracingCall& call) {
   TracingParams& params = call.params;
   const analysis::Window window = params.Window();
@@ -56,9 +47,8 @@ Result<HttpResponse> Explain(TracingCall& call) {
   request.start = window.start;
   request.end = window.end;
   request.helpers = &call.site.api.cpu;
-  auto found = call.site.analyzer.Explain(call.context, request);
-  if (!found) return Refuse(call, std::move(found).error());
-  const analysis::Explanation& explanation = *found;
+  ASSIGN_OR_RETURN(const analysis::Explanation explanation,
+                   call.site.analyzer.Explain(call.context, request));
   return TracingAnswer(call.request, params.now(), [&](JsonWriter& w) {
     PutWindow(w, window);
     PutText(w, "selection", request.selection);

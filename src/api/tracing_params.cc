@@ -334,4 +334,9 @@ void TracingParams::Fail(std::string_view name, std::string detail) {
   if (!bad_) bad_ = BadParameter{std::string(name), std::move(detail)};
 }
 
+Status TracingParams::status() const {
+  if (!bad_) return {};
+  return Error{Code::kInvalidArgument, bad_->detail};
+}
+
 }  // namespace khtrace::api

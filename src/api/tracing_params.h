@@ -75,6 +75,8 @@ class TracingParams {
 
   void Fail(std::string_view name, std::string detail);
   const std::optional<BadParameter>& bad() const { return bad_; }
+  // kInvalidArgument if there is a bad one.
+  Status status() const;
   UnixNanos now() const { return now_; }
 
  private:

@@ -177,10 +177,7 @@ Result<HttpResponse> Search(TracingCall& call) {
   order.descending = params.Choice<bool>("order", kOrders);
   RETURN_IF_ERROR(CheckParams(call));
   auto query = ToTraceQl(filter);
-  if (!query) {
-    params.Fail("q", "q: " + query.error().message);
-    return std::move(query).error();
-  }
+  if (!query) return std::move(query).error().With("q");
   request.query = &*query;
   request.start = window.start;
   request.end = window.end;

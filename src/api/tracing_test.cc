@@ -416,12 +416,30 @@ TEST_F(TracingTest, OverviewSaysItInOneLine) {
 
 TEST_F(TracingTest, EveryRouteIsInTheSpecification) {
   const auto json = GetJson("/api/tracing/openapi.json");
-  for (const char* path :
-       {"status", "health", "overview", "performance/summary",
-        "performance/bottlenecks", "operations", "operations/{name}/analysis",
-        "operations/{name}/trend", "traces/search", "traces/{id}/analysis",
-        "critical-path", "dependencies", "errors/patterns",
-        "errors/patterns/{fingerprint}", "explain", "openapi.json"}) {
+  for (const char* path : {"status",
+                           "health",
+                           "overview",
+                           "performance/summary",
+                           "performance/bottlenecks",
+                           "operations",
+                           "operations/{name}/analysis",
+                           "operations/{name}/trend",
+                           "traces/search",
+                           "traces/{id}/analysis",
+                           "critical-path",
+                           "dependencies",
+                           "errors/patterns",
+                           "errors/patterns/{fingerprint}",
+                           "explain",
+                           "openapi.json",
+                           "alerts",
+                           "alerts/active",
+                           "alerts/history",
+                           "alerts/silences",
+                           "alerts/silences/{id}",
+                           "alerts/{id}/ack",
+                           "alerts/test",
+                           "traceql/explain"}) {
     EXPECT_EQ(json["paths"][std::string("/api/tracing/") + path].error(),
               simdjson::SUCCESS)
         << path;

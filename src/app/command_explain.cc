@@ -15,6 +15,7 @@
 #include "app/query_moment.h"
 #include "app/terminal.h"
 #include "app/traceql_refusal.h"
+#include "app/tracing_client.h"
 #include "base/clock.h"
 
 namespace khtrace::app {
@@ -57,25 +58,26 @@ Status PrintText(const std::string& body, const Terminal& terminal) {
   return {};
 }
 
+// The query's name in the request is no name of ours.
+Error Refusal(Error error, const std::string& query, const Terminal& terminal) {
+  constexpr std::string_view kParameter = "q: ";
+  if (error.code != Code::kInvalidArgument) return error;
+  std::string_view message = error.message;
+  if (message.starts_with(kParameter)) message.remove_prefix(kParameter.size());
+  return {error.code, RefusalText(message, query, terminal)};
+}
+
 Status RunExplain(const ExplainFlags& flags) {
   ASSIGN_OR_RETURN(const std::string target,
                    TargetOf(flags, Clock::System().Now()));
-  ASSIGN_OR_RETURN(const Endpoint endpoint,
-                   ChooseEndpoint(flags.client, kJaegerPort));
   const Terminal terminal = DetectTerminal(*ParseColorMode(flags.color));
-  net::HttpClient client = ConnectTo(endpoint);
-  auto answer = client.Get(target, {{"Accept", "application/json"}});
-  if (!answer) return Unreachable(endpoint, std::move(answer).error());
-  if (answer->status == 400) {
-    return Error{Code::kInvalidArgument,
-                 RefusalText(answer->body, flags.query, terminal)};
-  }
-  if (answer->status != 200) return Refused(endpoint, *answer);
+  auto body = AskTracing(flags.client, target);
+  if (!body) return Refusal(std::move(body).error(), flags.query, terminal);
   if (flags.json) {
-    fmt::print("{}\n", answer->body);
+    fmt::print("{}\n", *body);
     return {};
   }
-  return PrintText(answer->body, terminal);
+  return PrintText(*body, terminal);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ import referencing
 import referencing.jsonschema
 
 from otlp import new_trace_id, send, span
-from server import BINARY, JAEGER, eventually, run_khtrace
+from server import BINARY, JAEGER, Server, eventually, run_khtrace
 
 SECOND = 10**9
 DEMO_SECONDS = 20
@@ -64,6 +64,9 @@ class Specification:
     def check(self, path, response, method="get"):
         operation = self.document["paths"][self.template_of(path)][method]
         answer = operation["responses"][str(response.status)]
+        if response.status == 204:
+            assert "content" not in answer and not response.body
+            return None
         if "$ref" in answer:
             answer = self.document["components"]["responses"]["Problem"]
         kind = response.content_type.split(";")[0]
@@ -297,6 +300,135 @@ def test_explain_by_post(demo, spec):
                             {"Content-Type": "application/json"})
     assert response.status == 200, response.text
     spec.check("explain", response, "post")
+
+
+# Alerts and how queries run.
+
+EXPLAIN = "traceql/explain?q=%7B%20status%20%3D%20error%20%7D"
+
+
+@pytest.fixture(scope="module")
+def alerting(tmp_path_factory):
+    """A server whose rules are evaluated every second, and one of them fires."""
+    home = tmp_path_factory.mktemp("alerting")
+    config = home / "config.json"
+    config.write_text(json.dumps({"alerting": {"interval": "1s", "rules": [
+        {"name": "any", "query": "{ } | count_over_time() by (name)",
+         "alert": 1, "critical": 1000, "window": "1h",
+         "labels": {"team": "shop"}},
+        {"name": "goal", "objective": {
+            "select": "{ }", "threshold": "1s", "goal": 0.99}}],
+        "receivers": [{"name": "nobody", "url": "http://127.0.0.1:1/"}]}}))
+    server = Server(home / "store", home / "log",
+                    ["--config", str(config)]).start()
+    send(server, [span(new_trace_id(), name="GET /",
+                       start=time.time_ns() - SECOND) for _ in range(3)])
+    eventually(lambda: get(server, "alerts/active").json["alerts"],
+               "an alert", 30)
+    yield server
+    server.stop()
+
+
+def post(server, path, body):
+    return server.request(JAEGER, "POST", f"/api/tracing/{path}",
+                          body if isinstance(body, str) else json.dumps(body),
+                          {"Content-Type": "application/json"})
+
+
+def test_alerts_are_as_specified(alerting):
+    spec = Specification(alerting)
+    rules = checked(alerting, spec, "alerts")
+    assert {"any", "goal", "api-target"} <= {r["name"] for r in rules["rules"]}
+    assert [r["name"] for r in rules["receivers"]] == ["nobody"]
+    alert = checked(alerting, spec, "alerts/active")["alerts"][0]
+    assert alert["labels"]["team"] == "shop"
+    assert checked(alerting, spec, "alerts/history?limit=5")["events"]
+    assert checked(alerting, spec, "overview")["alerts"]
+    path = f"alerts/{alert['id']}/ack"
+    response = post(alerting, path, {"by": "ann", "comment": "on it"})
+    assert response.status == 200, response.text
+    assert spec.check(path, response, "post")["acknowledged"]["by"] == "ann"
+    silence = {"matchers": [{"name": "team", "value": "s.*", "regex": True}],
+               "duration": "1h", "created_by": "ann"}
+    response = post(alerting, "alerts/silences", silence)
+    assert response.status == 201, response.text
+    made = spec.check("alerts/silences", response, "post")
+    assert checked(alerting, spec, "alerts/silences")["silences"] == [made]
+    assert checked(alerting, spec, "alerts/active")["alerts"][0][
+        "silenced_by"] == made["id"]
+    path = f"alerts/silences/{made['id']}"
+    for status in (204, 404):
+        response = alerting.request(JAEGER, "DELETE", f"/api/tracing/{path}")
+        assert response.status == status
+        spec.check(path, response, "delete")
+
+
+@pytest.mark.parametrize("body", [
+    {"rule": "any", "since": "10m"},
+    {"rule": "goal", "since": "10m", "step": "1m"},
+    {"category": "api", "since": "1h"},
+    {"query": "{ } | rate()", "alert": 0.001, "since": "2m", "step": "5s"},
+])
+def test_tests_of_rules_are_as_specified(alerting, body):
+    spec = Specification(alerting)
+    response = post(alerting, "alerts/test", body)
+    assert response.status == 200, response.text
+    answer = spec.check("alerts/test", response, "post")
+    assert answer["evaluations"] > 0
+    assert answer["fired"] == len(answer["firings"])
+
+
+@pytest.mark.parametrize("path", [
+    EXPLAIN, f"{EXPLAIN}&analyze=1&window=5m&limit=3",
+    "traceql/explain?q=%7B%20%7D%20%7C%20rate()&analyze=true"])
+def test_plans_are_as_specified(alerting, path):
+    answer = checked(alerting, Specification(alerting), path)
+    assert ("analysis" in answer) == ("analyze" in path)
+
+
+@pytest.mark.parametrize("path, parameter", [
+    ("alerts?rule=any", "rule"),
+    ("alerts/active?limit=1", "limit"),
+    ("alerts/history?limit=1001", "limit"),
+    ("alerts/silences?all=1", "all"),
+    ("traceql/explain", "q"),
+    ("traceql/explain?q=%7B", "q"),
+    (f"{EXPLAIN}&analyze=perhaps", "analyze"),
+    (f"{EXPLAIN}&limit=0", "limit"),
+    (f"{EXPLAIN}&window=now", "window"),
+    (f"{EXPLAIN}&start=2&end=1", "end"),
+])
+def test_bad_parameters_of_alerts_and_plans_are_named(
+        alerting, path, parameter):
+    answer = checked(alerting, Specification(alerting), path, 400)
+    assert answer["parameter"] == parameter
+    assert parameter in answer["detail"]
+
+
+@pytest.mark.parametrize("path, body, status, parameter", [
+    ("alerts/test", {}, 400, "rule"),
+    ("alerts/test", "no JSON", 400, None),
+    ("alerts/test", {"rule": "nobody's"}, 404, None),
+    ("alerts/test", {"rule": "any", "for": "soon"}, 400, "for"),
+    ("alerts/test", {"query": "{", "alert": 1}, 400, "query"),
+    ("alerts/test", {"objective": {"select": "{ }", "goal": 7}}, 400,
+     "objective.goal"),
+    ("alerts/silences", {"matchers": []}, 400, "matchers"),
+    ("alerts/silences", {"matchers": [
+        {"name": "a", "value": "(", "regex": True}]}, 400, "matchers"),
+    ("alerts/silences", {"matchers": [{"name": "a", "value": "b"}],
+                         "comment": "x" * 1025}, 400, "comment"),
+    ("alerts/0123456789abcdef/ack", {"by": 7}, 400, "by"),
+    ("alerts/0123456789abcdef/ack", {}, 404, None),
+])
+def test_bad_bodies_of_alerts_are_problems(
+        alerting, path, body, status, parameter):
+    response = post(alerting, path, body)
+    assert response.status == status, response.text
+    answer = Specification(alerting).check(path, response, "post")
+    assert answer["status"] == status
+    assert answer["type"].startswith("urn:khtrace:problem:")
+    assert answer.get("parameter") == parameter
 
 
 def test_etag_and_gzip(demo):
