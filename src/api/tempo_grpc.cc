@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "api/tempo_common.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "wire/json_writer.h"
 #include "wire/protobuf.h"
@@ -30,22 +31,6 @@ namespace {
 
 using wire::ProtoReader;
 using wire::WireType;
-
-std::string PercentEncode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                       c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}",
-                     static_cast<uint8_t>(c));
-    }
-  }
-  return out;
-}
 
 // The target of the HTTP request, as it grows.
 class Target {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/query_handler.h"
+#include "base/percent.h"
 
 namespace khtrace::api {
 namespace {
@@ -86,21 +87,6 @@ std::string EscapeHtml(std::string_view text) {
   return out;
 }
 
-std::string PercentEncode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') ||
-                       std::string_view("-._~").find(c) != std::string::npos;
-    if (plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 std::string ServiceSection(const std::vector<std::string>& services) {
   if (services.empty()) return std::string(kFirstTrace);
   std::string out = "<section>\n<h2>Services</h2>\n<ul>\n";
@@ -137,7 +123,9 @@ std::string Page(const BuildInfo& build,
       "<h1>khtrace</h1>\n<p class=\"soft\">Version {}. A web UI of its own "
       "comes with a later version. Until then a Jaeger UI or Grafana's Jaeger "
       "data source shows what is here, and so does the JSON below. "
-      "<a href=\"api/tracing/health\">Health</a></p>\n",
+      "<a href=\"api/tracing/overview\">What is slow</a>, "
+      "<a href=\"api/tracing/openapi.json\">the API that tells it</a>, "
+      "<a href=\"api/tracing/health\">health</a></p>\n",
       EscapeHtml(build.version));
   page += ServiceSection(services);
   if (!endpoints.empty()) page += EndpointSection(endpoints);

@@ -28,6 +28,8 @@ TEST_F(UiLanding, TellsHowToSendTheFirstTrace) {
   EXPECT_THAT(response.body, HasSubstr("No traces yet"));
   EXPECT_THAT(response.body, HasSubstr("OTEL_EXPORTER_OTLP_ENDPOINT"));
   EXPECT_THAT(response.body, HasSubstr("Version 1.2.3"));
+  EXPECT_THAT(response.body,
+              HasSubstr("<a href=\"api/tracing/openapi.json\">"));
   EXPECT_THAT(response.body, HasSubstr("<td>127.0.0.1:4317</td>"));
   EXPECT_THAT(response.body, HasSubstr("<a href=\"http://127.0.0.1:13133/\">"));
 }

@@ -7,10 +7,10 @@
 
 #include "app/commands.h"
 #include "app/flags.h"
-#include "app/query_moment.h"
 #include "app/terminal.h"
 #include "app/text_format.h"
 #include "app/tracing_client.h"
+#include "base/percent.h"
 
 namespace khtrace::app {
 namespace {

@@ -17,6 +17,7 @@
 #include "app/traceql_refusal.h"
 #include "app/tracing_client.h"
 #include "base/clock.h"
+#include "base/percent.h"
 
 namespace khtrace::app {
 namespace {

@@ -13,6 +13,7 @@
 #include "app/terminal.h"
 #include "app/traceql_query.h"
 #include "base/clock.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "wire/json_writer.h"
 

@@ -16,6 +16,7 @@
 #include "app/text_format.h"
 #include "app/tracing_client.h"
 #include "base/clock.h"
+#include "base/percent.h"
 #include "base/text.h"
 
 namespace khtrace::app {

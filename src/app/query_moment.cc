@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include "base/text.h"
 
 namespace khtrace::app {
@@ -37,22 +35,6 @@ Result<QueryRange> ParseRange(std::string_view since, std::string_view until,
     return BadFlag("--until", until, "lies before --since");
   }
   return range;
-}
-
-std::string PercentEncode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                       c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}",
-                     static_cast<uint8_t>(c));
-    }
-  }
-  return out;
 }
 
 }  // namespace khtrace::app

@@ -27,7 +27,4 @@ struct QueryRange {
 Result<QueryRange> ParseRange(std::string_view since, std::string_view until,
                               UnixNanos now);
 
-// For a value in a URL.
-std::string PercentEncode(std::string_view text);
-
 }  // namespace khtrace::app

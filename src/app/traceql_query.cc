@@ -15,6 +15,7 @@
 #include "app/traceql_table.h"
 #include "app/waiting_note.h"
 #include "base/clock.h"
+#include "base/percent.h"
 #include "traceql/checker.h"
 #include "traceql/order_by.h"
 #include "traceql/parser.h"

@@ -12,6 +12,7 @@
 #include "app/query_moment.h"
 #include "app/text_format.h"
 #include "base/clock.h"
+#include "base/percent.h"
 #include "base/text.h"
 
 namespace khtrace::app {
