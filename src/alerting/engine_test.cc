@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alerting/testing.h"
+#include "alerting/engine_testing.h"
 #include "base/faulty_fs.h"
-#include "base/temp_dir.h"
 
 namespace khtrace::alerting {
 namespace {
@@ -14,74 +13,6 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
-
-constexpr UnixNanos kStart{1'767'225'600'000'000'000};
-
-class EngineTest : public testing::Test {
- protected:
-  EngineTest() {
-    Rule rule;
-    rule.name = "slow";
-    rule.kind = RuleKind::kQuery;
-    rule.query = "{ } | rate()";
-    rule.alert = 0.5;
-    rule.critical = 1;
-    rule.min_samples = 0;
-    rule.labels = {{"team", "shop"}};
-    options_.rules = {rule};
-    options_.base_url = "http://127.0.0.1:16686";
-    Receiver hook;
-    hook.name = "hook";
-    hook.url = receiver_.url();
-    options_.receivers = {hook};
-  }
-
-  void Open(bool on_disk = true) {
-    engine_.reset();
-    registry_ = std::make_unique<telemetry::Registry>();
-    auto engine =
-        Engine::Open(options_, {.source = source_,
-                                .clock = clock_,
-                                .registry = *registry_,
-                                .health = health_,
-                                .fs = on_disk ? &fs_ : nullptr,
-                                .state_path = dir_.File("alert-state")});
-    ASSERT_TRUE(engine) << engine.error().message;
-    engine_ = *std::move(engine);
-  }
-  void Evaluate(int rounds = 1) {
-    for (int i = 0; i < rounds; ++i) {
-      clock_.Advance(seconds(30));
-      engine_->EvaluateForTesting();
-    }
-  }
-  Phase State() {
-    const auto rules = engine_->Rules(kDefaultTenant);
-    return rules.at(0).phase;
-  }
-  std::string FiringId() {
-    return engine_->Active(kDefaultTenant).at(0).alert.id;
-  }
-  // All deliveries have been noted in the file.
-  void WaitForOutbox() {
-    for (int i = 0; i < 1000; ++i) {
-      const auto bytes = ReadFile(fs_, dir_.File("alert-state"));
-      if (bytes && ParseState(*bytes)->outbox.empty()) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    ADD_FAILURE() << "messages are still in the outbox";
-  }
-
-  Fs& fs_ = Fs::Real();
-  TempDirForTesting dir_;
-  FakeClock clock_{kStart};
-  FakeSource source_;
-  ReceiverForTesting receiver_;
-  std::unique_ptr<telemetry::Registry> registry_;
-  telemetry::Health health_;
-  AlertingOptions options_;
-  std::unique_ptr<Engine> engine_;
-};
 
 TEST_F(EngineTest, TellsOnceWhenItFiresAndOnceWhenItIsOver) {
   Open();
@@ -370,6 +301,63 @@ TEST_F(EngineTest, ARuleThatIsGoneEndsItsAlerts) {
   ASSERT_EQ(requests.size(), 2u);
   EXPECT_THAT(requests[1].body, HasSubstr(R"("status":"resolved")"));
   EXPECT_THAT(requests[1].body, HasSubstr(R"("rule":"slow")"));
+}
+
+TEST_F(EngineTest, WithOneSeverityForBothAlertmanagerSeesOneAlert) {
+  options_.receivers[0].kind = ReceiverKind::kAlertmanager;
+  options_.rules[0].alert_severity = "page";
+  options_.rules[0].critical_severity = "page";
+  Open();
+  const auto entries = [](const net::HttpRequest& request) {
+    size_t count = 0;
+    for (size_t at = request.body.find("\"startsAt\""); at != std::string::npos;
+         at = request.body.find("\"startsAt\"", at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  for (const double value : {0.7, 2.0, 0.7, 0.1}) {
+    source_.Set("slow", value);
+    const size_t before = receiver_.requests().size();
+    Evaluate(1);
+    receiver_.WaitFor(before + 1);
+  }
+  const auto requests = receiver_.requests();
+  ASSERT_EQ(requests.size(), 4u);
+  for (const net::HttpRequest& request : requests) {
+    EXPECT_EQ(entries(request), 1u) << request.body;
+    EXPECT_THAT(request.body, HasSubstr(R"("severity":"page")"));
+    // Of one alert there is one beginning.
+    EXPECT_THAT(request.body,
+                HasSubstr(R"("startsAt":"2026-01-01T00:00:30Z")"));
+  }
+  EXPECT_THAT(requests[1].body,
+              HasSubstr(R"("endsAt":"2026-01-01T00:05:00Z")"));
+  EXPECT_THAT(requests[3].body,
+              HasSubstr(R"("endsAt":"2026-01-01T00:02:00Z")"));
+}
+
+TEST_F(EngineTest, ARuleThatIsDisabledOverARestartEndsItsAlerts) {
+  Open();
+  source_.Set("slow", 0.7);
+  Evaluate(1);
+  ASSERT_EQ(receiver_.WaitFor(1).size(), 1u);
+  WaitForOutbox();
+  options_.rules[0].enabled = false;
+  Open();
+  EXPECT_TRUE(engine_->Active(kDefaultTenant).empty());
+  Evaluate(2);
+  ASSERT_EQ(receiver_.WaitFor(2).size(), 2u);
+  EXPECT_THAT(receiver_.requests()[1].body,
+              HasSubstr(R"("status":"resolved")"));
+  EXPECT_EQ(State(), Phase::kOk);
+  WaitForOutbox();
+  options_.rules[0].enabled = true;
+  Open();
+  Evaluate(1);
+  EXPECT_EQ(State(), Phase::kAlert);
+  ASSERT_EQ(receiver_.WaitFor(3).size(), 3u);
+  EXPECT_THAT(receiver_.requests()[2].body, HasSubstr(R"("status":"firing")"));
 }
 
 }  // namespace

@@ -70,6 +70,10 @@ Status CheckObjective(const Rule& rule) {
   if (query->is_metrics()) {
     return Bad("objective.select: a metrics query; give the spans alone");
   }
+  // More is put behind it, where hints cannot stand.
+  if (!query->hints.empty()) {
+    return Bad("objective.select: has hints (with …); give the spans alone");
+  }
   if (!(objective.goal > 0 && objective.goal < 1)) {
     return Bad(fmt::format("objective.goal: {} is not between 0 and 1",
                            objective.goal));

@@ -79,6 +79,10 @@ TEST(AlertingOptions, SayWhatIsWrong) {
   rule.objective.goal = 0.99;
   rule.objective.select = "{ } | rate()";
   EXPECT_THAT(with(rule), HasSubstr("objective.select: a metrics query"));
+  rule.objective.select = "{ } with (most_recent=true)";
+  EXPECT_THAT(with(rule), HasSubstr("objective.select: has hints"));
+  rule.objective.select = "{ }";
+  EXPECT_EQ(with(rule), "");
 }
 
 TEST(AlertingOptions, NamesAreUnique) {

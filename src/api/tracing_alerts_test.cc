@@ -54,7 +54,9 @@ class TracingAlertsTest : public ApiFixture {
     rule.critical = 1;
     rule.min_samples = 0;
     alerting::AlertingOptions options;
-    options.rules = {rule};
+    options.rules = {rule, rule};
+    options.rules[1].name = "theirs";
+    options.rules[1].tenant = "other";
     options.base_url = "http://ui";
     auto engine = alerting::Engine::Open(options, {.source = source_,
                                                    .clock = clock_,
@@ -189,6 +191,52 @@ TEST_F(TracingAlertsTest, ProblemsNameTheParameterAtFault) {
         << body;
     EXPECT_THAT(answer.body, HasSubstr("\"parameter\":\"" + parameter + "\""))
         << body;
+  }
+}
+
+TEST_F(TracingAlertsTest, RulesOfOtherTenantsCannotBeTested) {
+  const auto known =
+      Post("/api/tracing/alerts/test", R"({"rule":"slow","since":"10m"})");
+  EXPECT_EQ(known.status, 200) << known.body;
+  const auto theirs =
+      Post("/api/tracing/alerts/test", R"({"rule":"theirs","since":"10m"})");
+  EXPECT_EQ(theirs.status, 404);
+  // As if it were not there at all.
+  EXPECT_THAT(theirs.body, HasSubstr("no rule 'theirs'"));
+  EXPECT_THAT(Get("/api/tracing/alerts").body,
+              testing::Not(HasSubstr("theirs")));
+  api_.options.multitenancy = true;
+  const auto own =
+      Send("POST", "/api/tracing/alerts/test", {{"X-Scope-OrgID", "other"}},
+           R"({"rule":"theirs","since":"10m"})");
+  EXPECT_EQ(own.status, 200) << own.body;
+}
+
+TEST_F(TracingAlertsTest, TextsHaveAtMost1024Bytes) {
+  const std::string silence =
+      R"({{"matchers":[{{"name":"{}","value":"{}"}}],"comment":"{}",)"
+      R"("created_by":"{}"}})";
+  const std::string most(1024, 'x');
+  const std::string more(1025, 'x');
+  const auto add = [&](const std::string& name, const std::string& value,
+                       const std::string& comment, const std::string& by) {
+    return Post("/api/tracing/alerts/silences",
+                fmt::format(fmt::runtime(silence), name, value, comment, by));
+  };
+  EXPECT_EQ(add(most, most, most, most).status, 201);
+  const std::pair<net::HttpResponse, const char*> refused[] = {
+      {add(more, "b", "", ""), "matchers"},
+      {add("a", more, "", ""), "matchers"},
+      {add("a", "b", more, ""), "comment"},
+      {add("a", "b", "", more), "created_by"},
+      {Post("/api/tracing/alerts/0123/ack", R"({"by":")" + more + "\"}"), "by"},
+      {Post("/api/tracing/alerts/0123/ack", R"({"comment":")" + more + "\"}"),
+       "comment"}};
+  for (const auto& [answer, parameter] : refused) {
+    EXPECT_EQ(answer.status, 400) << parameter;
+    EXPECT_THAT(answer.body, HasSubstr("1025 bytes; 1024 are the most"));
+    EXPECT_THAT(answer.body,
+                HasSubstr(fmt::format(R"("parameter":"{}")", parameter)));
   }
 }
 

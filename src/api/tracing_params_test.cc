@@ -122,6 +122,20 @@ TEST(TracingParams, CursorOfAnotherQueryIsRefused) {
   }
 }
 
+TEST(TracingParams, TakesAtMost256) {
+  std::vector<TracingParams::Param> given(256, {"tag", "a:b"});
+  const auto known = std::span<const std::string_view>(kKnown);
+  const TracingParams most(given, known, kNow);
+  EXPECT_FALSE(most.bad());
+  EXPECT_EQ(most.All("tag").size(), 256u);
+  given.push_back({"limit", "5"});
+  const TracingParams more(given, known, kNow);
+  ASSERT_TRUE(more.bad());
+  EXPECT_EQ(more.bad()->name, "limit");
+  EXPECT_EQ(more.bad()->detail, "257 parameters; 256 are the most");
+  EXPECT_TRUE(more.All("tag").empty());
+}
+
 TEST(TracingParams, BodyIsAFlatObject) {
   const auto params =
       TracingParams::FromJson(R"({"a":"x","n":5,"b":true,"z":null})");

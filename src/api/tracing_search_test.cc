@@ -53,6 +53,18 @@ TEST(TracingSearch, QueryIsNarrowedByTheOthers) {
             "{ .a = 1 } | count() > 2 | { resource.service.name = \"shop\" }");
 }
 
+TEST(TracingSearch, HintsOfTheQueryStayBehindTheWhole) {
+  TraceFilter filter;
+  filter.traceql = "{ .a = 1 } with (most_recent=true)";
+  EXPECT_EQ(Text(filter), "{ .a = 1 } with(most_recent=true)");
+  filter.service = "shop";
+  EXPECT_EQ(Text(filter),
+            "{ .a = 1 } | { resource.service.name = \"shop\" } "
+            "with(most_recent=true)");
+  filter.traceql = "{ .a = 1 } with (order_by=\"sideways\")";
+  EXPECT_THAT(Text(filter), testing::HasSubstr("line 1, col"));
+}
+
 TEST(TracingSearch, RefusesWhatHasNoTraces) {
   TraceFilter filter;
   filter.traceql = "{ } | rate()";
