@@ -165,6 +165,7 @@ class Engine {
   const Rule& RuleOf(const Alert& alert) const;
   const Silence* SilenceOf(const Alert& alert, UnixNanos now) const
       KHTRACE_REQUIRES(mu_);
+  void CompileSilences() KHTRACE_REQUIRES(mu_);
 
   void Save() KHTRACE_EXCLUDES(mu_, save_mu_);
   void SaveIfChanged(UnixNanos now) KHTRACE_EXCLUDES(mu_, save_mu_);
@@ -186,6 +187,8 @@ class Engine {
   EngineState state_ KHTRACE_GUARDED_BY(mu_);
   std::map<std::pair<std::string, std::string>, RuleRun> runs_
       KHTRACE_GUARDED_BY(mu_);  // by tenant and rule
+  // Of state_.silences, by id: compiled once, asked for every told alert.
+  std::map<std::string, MatcherSet> matchers_ KHTRACE_GUARDED_BY(mu_);
   bool changed_ KHTRACE_GUARDED_BY(mu_) = false;
   bool tell_alertmanagers_ KHTRACE_GUARDED_BY(mu_) = true;
   std::chrono::nanoseconds last_round_ KHTRACE_GUARDED_BY(mu_){};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "alerting/engine.h"
@@ -82,14 +83,14 @@ const Rule& Engine::RuleOf(const Alert& alert) const {
 }
 
 const Silence* Engine::SilenceOf(const Alert& alert, UnixNanos now) const {
+  std::optional<Labels> labels;  // made for the first silence that may fit
   for (const Silence& silence : state_.silences) {
     if (silence.tenant != alert.tenant || now < silence.start ||
         now >= silence.end) {
       continue;
     }
-    const auto fits = Matches(
-        silence.matchers, RuleLabels(RuleOf(alert), alert, alert.state.phase));
-    if (fits && *fits) return &silence;
+    if (!labels) labels = RuleLabels(RuleOf(alert), alert, alert.state.phase);
+    if (matchers_.at(silence.id).Fits(*labels)) return &silence;
   }
   return nullptr;
 }

@@ -43,30 +43,35 @@ std::string AlertId(std::string_view tenant, std::string_view rule,
   return fmt::format("{:016x}", Hash64(key));
 }
 
-Result<bool> Matches(const std::vector<Matcher>& matchers,
-                     const Labels& labels) {
+Result<MatcherSet> MatcherSet::Compile(const std::vector<Matcher>& matchers) {
   if (matchers.empty()) {
     return Error{Code::kInvalidArgument, "matchers: a silence needs one"};
   }
-  bool all = true;
+  MatcherSet set;
   for (const Matcher& matcher : matchers) {
-    const std::string_view value = ValueOf(labels, matcher.name);
-    bool fits = value == matcher.value;
-    if (matcher.regex) {
-      std::string why;
-      const auto regex = traceql::CompileRegex(matcher.value, &why);
-      if (regex == nullptr) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("matchers: {}: '{}': {}", matcher.name,
-                                 matcher.value, why)};
-      }
-      fits = re2::RE2::FullMatch({value.data(), value.size()}, *regex);
+    One& one = set.all_.emplace_back();
+    one.matcher = matcher;
+    if (!matcher.regex) continue;
+    std::string why;
+    one.regex = traceql::CompileRegex(matcher.value, &why);
+    if (one.regex == nullptr) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("matchers: {}: '{}': {}", matcher.name,
+                               matcher.value, why)};
     }
-    all = all && fits != matcher.negate;
-    // Patterns were checked when the silence was made.
-    if (!all) break;
   }
-  return all;
+  return set;
+}
+
+bool MatcherSet::Fits(const Labels& labels) const {
+  return std::all_of(all_.begin(), all_.end(), [&labels](const One& one) {
+    const std::string_view value = ValueOf(labels, one.matcher.name);
+    const bool fits =
+        one.regex == nullptr
+            ? value == one.matcher.value
+            : re2::RE2::FullMatch({value.data(), value.size()}, *one.regex);
+    return fits != one.matcher.negate;
+  });
 }
 
 Labels RuleLabels(const Rule& rule, const Alert& alert, Phase phase) {

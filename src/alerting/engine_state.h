@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@
 #include "base/result.h"
 
 // Everything that the engine remembers, in memory and in its file. Plain data.
+
+namespace re2 {
+class RE2;
+}
 
 namespace khtrace::alerting {
 
@@ -93,10 +98,24 @@ struct EngineState {
   std::deque<OutMessage> outbox;  // oldest first
 };
 
-// `labels` are those of RuleLabels(). A label that is not there is "".
-// kInvalidArgument: a regex that cannot be read, or no matcher at all.
-Result<bool> Matches(const std::vector<Matcher>& matchers,
-                     const Labels& labels);
+// The matchers of a silence, compiled. Immutable.
+class MatcherSet {
+ public:
+  // kInvalidArgument: a regex that cannot be read, or no matcher at all.
+  static Result<MatcherSet> Compile(const std::vector<Matcher>& matchers);
+  // Whether all fit. `labels` are those of RuleLabels(); a label that is not
+  // there is "".
+  bool Fits(const Labels& labels) const;
+
+ private:
+  struct One {
+    Matcher matcher;
+    std::shared_ptr<const re2::RE2> regex;  // nullptr: an equal value
+  };
+  MatcherSet() = default;
+
+  std::vector<One> all_;
+};
 // What silences match and Alertmanager sees: the instance's labels, the
 // rule's, alertname, tenant (unless it is the default) and severity.
 Labels RuleLabels(const Rule& rule, const Alert& alert, Phase phase);

@@ -104,16 +104,30 @@ TEST(AlertId, TellsLabelsApart) {
 TEST(Matchers, FitByEqualityAndWholeRegex) {
   const Labels labels = {{"service", "shop"}};
   const auto fits = [&](Matcher matcher) {
-    return *Matches({matcher}, labels);
+    return MatcherSet::Compile({matcher})->Fits(labels);
   };
   EXPECT_TRUE(fits({.name = "service", .value = "shop"}));
   EXPECT_FALSE(fits({.name = "service", .value = "shop", .negate = true}));
   EXPECT_TRUE(fits({.name = "service", .value = "s.*", .regex = true}));
   EXPECT_FALSE(fits({.name = "service", .value = "s", .regex = true}));
   EXPECT_TRUE(fits({.name = "missing", .value = ""}));
-  EXPECT_FALSE(*Matches(
-      {{.name = "service", .value = "shop"}, {.name = "missing", .value = "x"}},
-      labels));
+  const auto both = MatcherSet::Compile({{.name = "service", .value = "shop"},
+                                         {.name = "missing", .value = "x"}});
+  ASSERT_TRUE(both);
+  EXPECT_FALSE(both->Fits(labels));
+}
+
+TEST(Matchers, ABadRegexIsRefusedWhereverItStands) {
+  EXPECT_FALSE(MatcherSet::Compile({}));
+  for (const bool first : {true, false}) {
+    std::vector<Matcher> matchers = {{.name = "service", .value = "never"}};
+    matchers.insert(first ? matchers.begin() : matchers.end(),
+                    {.name = "team", .value = "(", .regex = true});
+    const auto compiled = MatcherSet::Compile(matchers);
+    ASSERT_FALSE(compiled);
+    EXPECT_EQ(compiled.error().code, Code::kInvalidArgument);
+    EXPECT_THAT(compiled.error().message, HasSubstr("matchers: team: '('"));
+  }
 }
 
 TEST(RuleLabels, NameRuleSeverityAndTenant) {

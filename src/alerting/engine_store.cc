@@ -50,6 +50,7 @@ Status Engine::Load() {
     const UnixNanos now = clock_.Now();
     MutexLock lock(mu_);
     state_ = *std::move(state);
+    CompileSilences();
     for (auto& [id, alert] : state_.alerts) {
       const Rule& rule = RuleOf(alert);
       const bool evaluated =
@@ -67,6 +68,22 @@ Status Engine::Load() {
   log::Warning("{}: {}; it is now {}, and alerts begin anew", state_path_,
                state.error().message, aside);
   return fs_->Rename(state_path_, aside);
+}
+
+void Engine::CompileSilences() {
+  std::vector<Silence> readable;
+  for (Silence& silence : state_.silences) {
+    auto compiled = MatcherSet::Compile(silence.matchers);
+    if (!compiled) {
+      log::Warning("{}: silence {} is left out: {}", state_path_, silence.id,
+                   compiled.error().message);
+      continue;
+    }
+    // Ids are never used twice, unless somebody wrote the file.
+    if (!matchers_.emplace(silence.id, *std::move(compiled)).second) continue;
+    readable.push_back(std::move(silence));
+  }
+  state_.silences = std::move(readable);
 }
 
 void Engine::Resolve(Alert& alert, UnixNanos now, const std::string& why) {
@@ -116,6 +133,9 @@ void Engine::Forget(UnixNanos now) {
          now > state_.history.front().at.Plus(options_.history)) {
     state_.history.pop_front();
     changed_ = true;
+  }
+  for (const Silence& silence : state_.silences) {
+    if (now >= silence.end) matchers_.erase(silence.id);
   }
   if (std::erase_if(state_.silences, [now](const Silence& silence) {
         return now >= silence.end;
@@ -276,7 +296,7 @@ Result<std::string> Engine::AddSilence(Silence silence) {
                  fmt::format("matchers: {}; {} are the most",
                              silence.matchers.size(), kMaxMatchers)};
   }
-  RETURN_IF_ERROR(Matches(silence.matchers, {}));
+  ASSIGN_OR_RETURN(MatcherSet matchers, MatcherSet::Compile(silence.matchers));
   std::string id;
   {
     MutexLock lock(mu_);
@@ -287,6 +307,7 @@ Result<std::string> Engine::AddSilence(Silence silence) {
     }
     id = fmt::format("s{}", state_.next_number++);
     silence.id = id;
+    matchers_.emplace(id, std::move(matchers));
     state_.silences.push_back(std::move(silence));
   }
   Save();
@@ -301,6 +322,7 @@ Status Engine::EndSilence(const std::string& tenant, const std::string& id) {
         }) == 0) {
       return Error{Code::kNotFound, fmt::format("no silence '{}'", id)};
     }
+    matchers_.erase(id);
     tell_alertmanagers_ = true;
   }
   Save();

@@ -360,5 +360,23 @@ TEST_F(EngineTest, ARuleThatIsDisabledOverARestartEndsItsAlerts) {
   EXPECT_THAT(receiver_.requests()[2].body, HasSubstr(R"("status":"firing")"));
 }
 
+TEST_F(EngineTest, SilencesAreRememberedWithTheirRegexes) {
+  Open();
+  Silence silence;
+  silence.tenant = kDefaultTenant;
+  silence.matchers = {{.name = "team", .value = "sh.p", .regex = true}};
+  silence.end = kStart.Plus(minutes(10));
+  const auto id = engine_->AddSilence(silence);
+  ASSERT_TRUE(id);
+  Open();
+  source_.Set("slow", 0.7);
+  Evaluate(1);
+  EXPECT_EQ(engine_->Active(kDefaultTenant).at(0).silenced_by, *id);
+  ASSERT_TRUE(engine_->EndSilence(kDefaultTenant, *id));
+  EXPECT_EQ(engine_->Active(kDefaultTenant)[0].silenced_by, "");
+  Evaluate(1);
+  EXPECT_EQ(receiver_.WaitFor(1).size(), 1u);
+}
+
 }  // namespace
 }  // namespace khtrace::alerting
