@@ -21,8 +21,6 @@ constexpr size_t kMaxMissedRounds = 60;
 // Alerts of a round that are described with a recommendation and an example,
 // which reads traces: some 50 ms each. Those beyond it are told without.
 constexpr int kMaxDescribed = 20;
-// Instances of all rules and tenants. Each takes about 1 KiB.
-constexpr size_t kMaxAlerts = 10'000;
 
 Measurement NotMeasured(Labels labels) {
   Measurement m;
@@ -128,6 +126,7 @@ void Engine::EvaluateAt(UnixNanos now) {
   context.stop = stop_.get_token();
   context.clock = &clock_;
   described_ = 0;
+  CountRoom(now);
   size_t failures = 0;
   size_t done = 0;
   for (; done < jobs.size() && context.Check(); ++done) {
@@ -218,17 +217,15 @@ void Engine::Apply(const RequestContext& context, const Rule& rule,
                    Measurement measurement, bool seen, UnixNanos now) {
   const std::string id = AlertId(context.tenant, rule.name, measurement.labels);
   AlertState before;
+  bool known = false;
   {
     MutexLock lock(mu_);
-    const auto known = state_.alerts.find(id);
-    if (known != state_.alerts.end()) {
-      before = known->second.state;
-    } else if (state_.alerts.size() >= kMaxAlerts) {
-      metrics_->NoteTooMany();
-      return;
-    }
+    const auto found = state_.alerts.find(id);
+    known = found != state_.alerts.end();
+    if (known) before = found->second.state;
   }
   const AlertState after = Step(before, measurement, now, rule);
+  if (!known && !MakeRoom(context.tenant, id, after.phase)) return;
   const bool has_value = after.no_data.empty();
   // Without a lock: it reads traces. Only this thread changes states.
   const bool rose = IsFiring(after.phase) && after.phase > before.phase;

@@ -149,6 +149,12 @@ class Engine {
   std::vector<Unseen> Unmeasured(const std::string& tenant, const Rule& rule,
                                  const std::set<std::string>& measured) const
       KHTRACE_EXCLUDES(mu_);
+  // Counts the instances of tenants anew, before a round.
+  void CountRoom(UnixNanos now) KHTRACE_EXCLUDES(mu_);
+  // Whether one more of the tenant may be kept, in `phase`. Where there are
+  // too many, one that is fine gives way to one that is not.
+  bool MakeRoom(const std::string& tenant, const std::string& id, Phase phase)
+      KHTRACE_EXCLUDES(mu_);
   void Record(const Alert& alert, Phase from, UnixNanos now)
       KHTRACE_REQUIRES(mu_);
   // Drops what is old: instances, events, silences.
@@ -201,6 +207,11 @@ class Engine {
   // Of the evaluating thread.
   size_t first_job_ = 0;
   int described_ = 0;  // alerts of this round
+  struct Room {
+    size_t instances = 0;
+    std::vector<std::string> fine;  // ids of those that may give way
+  };
+  std::map<std::string, Room> rooms_;  // by tenant; of this round
   UnixNanos told_alertmanagers_at_;
 
   std::map<std::string, std::unique_ptr<DeliveryQueue>> queues_;

@@ -44,5 +44,41 @@ TEST_F(EngineBounds, ASilenceHasAtMostTwentyMatchers) {
   EXPECT_THAT(refused.error().message, HasSubstr("21; 20 are the most"));
 }
 
+TEST_F(EngineBounds, TenantsHaveTheirInstancesForThemselves) {
+  Rule second = options_.rules[0];
+  options_.rules[0].tenant = "many";
+  second.name = "second";
+  second.tenant = "few";
+  options_.rules.push_back(second);
+  options_.receivers.clear();
+  source_.tenants = {"few", "many"};
+  source_.by_rule["slow"] = Measurements(10'001, 0.7);
+  source_.by_rule["second"] = Measurements(1, 0.7);
+  Open(/*on_disk=*/false);
+  Evaluate(1);
+  EXPECT_EQ(engine_->Active("many").size(), 10'000u);
+  EXPECT_EQ(engine_->Active("few").size(), 1u);
+  EXPECT_THAT(registry_->RenderPrometheus(),
+              HasSubstr("khtrace_alert_instances_dropped_total 1\n"));
+}
+
+TEST_F(EngineBounds, InstancesThatAreFineGiveWayToThoseThatAreNot) {
+  options_.receivers.clear();
+  Open(/*on_disk=*/false);
+  source_.by_rule["slow"] = Measurements(10'001, 0.1);
+  source_.by_rule["slow"].back().value = 0.7;  // the last one of a first round
+  Evaluate(1);
+  EXPECT_EQ(engine_->Active(kDefaultTenant).size(), 1u);
+  source_.by_rule["slow"] = Measurements(10'010, 0.1);
+  for (size_t i = 10'000; i < 10'010; ++i) {
+    source_.by_rule["slow"][i].value = 2;
+  }
+  Evaluate(1);
+  EXPECT_EQ(engine_->Active(kDefaultTenant).size(), 10u);
+  EXPECT_EQ(engine_->Rules(kDefaultTenant)[0].alerts.size(), 10'000u);
+  EXPECT_THAT(registry_->RenderPrometheus(),
+              HasSubstr("khtrace_alert_instances_dropped_total 0\n"));
+}
+
 }  // namespace
 }  // namespace khtrace::alerting

@@ -20,7 +20,8 @@ struct Engine::Metrics {
             "Alert rules that could not be evaluated, or not in time")),
         too_many(registry.AddCounter(
             "khtrace_alert_instances_dropped_total",
-            "Measurements left out since 10000 instances are there")),
+            "Measurements beyond a threshold that were left out since their "
+            "tenant has 10000 such instances")),
         save_failures(registry.AddCounter(
             "khtrace_alert_state_save_failures_total",
             "Times that the state of alerts could not be written")),

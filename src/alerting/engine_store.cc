@@ -14,6 +14,8 @@ namespace {
 
 using std::chrono::nanoseconds;
 
+// Instances of all rules of a tenant. Each takes about 1 KiB.
+constexpr size_t kMaxAlerts = 10'000;
 constexpr size_t kMaxHistory = 1000;
 constexpr size_t kMaxSilences = 1000;
 constexpr size_t kMaxMatchers = 20;
@@ -143,6 +145,42 @@ void Engine::Forget(UnixNanos now) {
     changed_ = true;
     tell_alertmanagers_ = true;
   }
+}
+
+void Engine::CountRoom(UnixNanos now) {
+  rooms_.clear();
+  MutexLock lock(mu_);
+  for (const auto& [id, alert] : state_.alerts) {
+    Room& room = rooms_[alert.tenant];
+    ++room.instances;
+    if (!IsWorthKeeping(alert, now)) room.fine.push_back(id);
+  }
+}
+
+bool Engine::MakeRoom(const std::string& tenant, const std::string& id,
+                      Phase phase) {
+  Room& room = rooms_[tenant];
+  if (room.instances < kMaxAlerts) {
+    ++room.instances;
+    if (phase == Phase::kOk) room.fine.push_back(id);
+    return true;
+  }
+  // Nobody misses it: it is measured again in the next round.
+  if (phase == Phase::kOk) return false;
+  MutexLock lock(mu_);
+  while (!room.fine.empty()) {
+    const auto found = state_.alerts.find(room.fine.back());
+    room.fine.pop_back();
+    // It may have changed in this round.
+    if (found == state_.alerts.end() ||
+        found->second.state.phase != Phase::kOk) {
+      continue;
+    }
+    state_.alerts.erase(found);
+    return true;
+  }
+  metrics_->NoteTooMany();
+  return false;
 }
 
 std::string Engine::StateText() const {
