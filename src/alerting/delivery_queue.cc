@@ -76,9 +76,10 @@ size_t DeliveryQueue::waiting() const {
   return messages_.size();
 }
 
-std::string DeliveryQueue::last_error() const {
+std::string DeliveryQueue::last_error(const std::string& tenant) const {
   MutexLock lock(mu_);
-  return last_error_;
+  const auto found = errors_.find(tenant);
+  return found == errors_.end() ? "" : found->second;
 }
 
 nanoseconds DeliveryQueue::Work() {
@@ -123,8 +124,15 @@ void DeliveryQueue::Settle(const OutMessage& message, Outcome outcome,
   bool first_failure = false;
   {
     MutexLock lock(mu_);
-    first_failure = last_error_.empty() && !error.empty();
-    last_error_ = error;
+    first_failure = !failing_ && !error.empty();
+    failing_ = !error.empty();
+    for (const std::string& tenant : message.tenants) {
+      if (error.empty()) {
+        errors_.erase(tenant);
+      } else {
+        errors_[tenant] = error;
+      }
+    }
     if (outcome == Outcome::kRetried) {
       retry_ = retry_.count() == 0 ? options_.first_retry
                                    : std::min(retry_ * 2, options_.last_retry);

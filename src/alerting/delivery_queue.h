@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -54,8 +55,9 @@ class DeliveryQueue {
   // Over max_messages the oldest is dropped.
   void PushOrDropOldest(OutMessage message) KHTRACE_EXCLUDES(mu_);
   size_t waiting() const KHTRACE_EXCLUDES(mu_);
-  // Why the last attempt failed; "" if it did not.
-  std::string last_error() const KHTRACE_EXCLUDES(mu_);
+  // Why the last attempt to tell of the tenant's alerts failed; "" if it did
+  // not. Others' messages are nobody's business.
+  std::string last_error(const std::string& tenant) const KHTRACE_EXCLUDES(mu_);
 
  private:
   std::chrono::nanoseconds Work() KHTRACE_EXCLUDES(mu_);
@@ -75,7 +77,9 @@ class DeliveryQueue {
   std::deque<OutMessage> messages_ KHTRACE_GUARDED_BY(mu_);
   std::chrono::nanoseconds retry_ KHTRACE_GUARDED_BY(mu_){};  // 0: no failure
   std::chrono::nanoseconds not_before_ KHTRACE_GUARDED_BY(mu_){};
-  std::string last_error_ KHTRACE_GUARDED_BY(mu_);
+  bool failing_ KHTRACE_GUARDED_BY(mu_) = false;  // the last attempt did
+  // By tenant; of those whose last attempt failed.
+  std::map<std::string, std::string> errors_ KHTRACE_GUARDED_BY(mu_);
   PeriodicThread thread_;  // last: it uses all of the above
 };
 

@@ -33,7 +33,8 @@ class DeliveryQueueTest : public testing::Test {
     return {.id = id,
             .receiver = "pager",
             .body = "{\"id\":\"" + id + "\"}",
-            .created_at = Clock::System().Now()};
+            .created_at = Clock::System().Now(),
+            .tenants = {"acme"}};
   }
   void WaitFor(Outcome outcome, int count) {
     for (int i = 0; i < 1000 && Count(outcome) < count; ++i) {
@@ -71,7 +72,7 @@ TEST_F(DeliveryQueueTest, TriesAgainUntilTheReceiverTakesIt) {
   WaitFor(Outcome::kDelivered, 1);
   EXPECT_EQ(Count(Outcome::kRetried), 3);
   EXPECT_EQ(queue->waiting(), 0u);
-  EXPECT_EQ(queue->last_error(), "");
+  EXPECT_EQ(queue->last_error("acme"), "");
 }
 
 TEST_F(DeliveryQueueTest, ARefusedMessageDoesNotHoldUpTheNext) {
@@ -94,10 +95,10 @@ TEST_F(DeliveryQueueTest, ADeadReceiverCostsTheOldestMessages) {
   }
   EXPECT_EQ(queue->waiting(), 3u);
   WaitFor(Outcome::kDropped, 7);
-  for (int i = 0; i < 1000 && queue->last_error().empty(); ++i) {
+  for (int i = 0; i < 1000 && queue->last_error("acme").empty(); ++i) {
     std::this_thread::sleep_for(milliseconds(10));
   }
-  EXPECT_NE(queue->last_error(), "");
+  EXPECT_NE(queue->last_error("acme"), "");
 }
 
 TEST_F(DeliveryQueueTest, OfSnapshotsOnlyTheNewestIsSent) {

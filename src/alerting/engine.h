@@ -44,8 +44,8 @@ struct ActiveAlert {
 
 struct ReceiverStatus {
   std::string name;
-  size_t waiting = 0;
-  std::string last_error;
+  size_t waiting = 0;      // of all tenants
+  std::string last_error;  // of the tenant's last delivery; "" if it worked
 };
 
 struct EngineCounts {
@@ -102,7 +102,8 @@ class Engine {
       KHTRACE_EXCLUDES(mu_);
   std::vector<Silence> Silences(const std::string& tenant) const
       KHTRACE_EXCLUDES(mu_);
-  std::vector<ReceiverStatus> Receivers() const;
+  // What they told of deliveries that were of the tenant's alerts.
+  std::vector<ReceiverStatus> Receivers(const std::string& tenant) const;
 
   // `silence.id` is made here and returned. kInvalidArgument: no matcher, a
   // regex that cannot be read, an end that is over or not after its start;

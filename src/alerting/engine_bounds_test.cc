@@ -80,5 +80,43 @@ TEST_F(EngineBounds, InstancesThatAreFineGiveWayToThoseThatAreNot) {
               HasSubstr("khtrace_alert_instances_dropped_total 0\n"));
 }
 
+TEST_F(EngineBounds, WhyADeliveryFailedIsToldToWhoseItWas) {
+  options_.rules[0].tenant = "theirs";
+  source_.tenants = {"ours", "theirs"};
+  receiver_.AnswerWith({400});
+  Open();
+  source_.Set("slow", 0.7);
+  Evaluate(1);
+  ASSERT_EQ(receiver_.WaitFor(1).size(), 1u);
+  WaitForOutbox();
+  ASSERT_EQ(engine_->Receivers("theirs").size(), 1u);
+  EXPECT_THAT(engine_->Receivers("theirs")[0].last_error,
+              HasSubstr("status 400: noted"));
+  EXPECT_EQ(engine_->Receivers("ours").at(0).last_error, "");
+  source_.Set("slow", 2);
+  Evaluate(1);
+  ASSERT_EQ(receiver_.WaitFor(2).size(), 2u);
+  WaitForOutbox();
+  EXPECT_EQ(engine_->Receivers("theirs")[0].last_error, "");
+}
+
+TEST_F(EngineBounds, WhatWaitsOverARestartIsStillItsTenants) {
+  source_.tenants = {"ours", "theirs"};
+  options_.rules[0].tenant = "theirs";
+  options_.receivers[0].url = "http://127.0.0.1:1/dead";
+  Open();
+  source_.Set("slow", 0.7);
+  Evaluate(1);
+  Open();
+  const auto error_of = [&](const char* tenant) {
+    return engine_->Receivers(tenant).at(0).last_error;
+  };
+  for (int i = 0; i < 1000 && error_of("theirs").empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_THAT(error_of("theirs"), testing::Not(""));
+  EXPECT_EQ(error_of("ours"), "");
+}
+
 }  // namespace
 }  // namespace khtrace::alerting

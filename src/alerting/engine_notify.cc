@@ -38,6 +38,14 @@ void Engine::OpenReceivers() {
           options_.receivers.begin(), options_.receivers.end(),
           [&](const Receiver& r) { return r.name == message.receiver; });
     });
+    // Ids of messages begin with that of the alert.
+    for (OutMessage& message : state_.outbox) {
+      const auto alert =
+          state_.alerts.find(message.id.substr(0, message.id.find('-')));
+      if (alert != state_.alerts.end()) {
+        message.tenants = {alert->second.tenant};
+      }
+    }
     outbox = state_.outbox;
   }
   for (const Receiver& receiver : options_.receivers) {
@@ -141,7 +149,8 @@ void Engine::NotifyOf(Alert& alert, UnixNanos now,
                     .body = receiver.format == WebhookFormat::kSlack
                                 ? SlackJson(notice)
                                 : WebhookJson(notice),
-                    .created_at = now});
+                    .created_at = now,
+                    .tenants = {alert.tenant}});
   }
   alert.notified = notice.phase;
   alert.notified_at = now;
@@ -161,11 +170,13 @@ void Engine::NotifyAlertmanagers(UnixNanos now) {
     for (const Receiver& receiver : options_.receivers) {
       if (receiver.kind != ReceiverKind::kAlertmanager) continue;
       std::vector<AlertmanagerEntry> entries;
+      std::set<std::string> tenants;
       for (const auto& [id, alert] : state_.alerts) {
         const Rule& rule = RuleOf(alert);
         if (ConcernsAlertmanager(alert, now) && Wants(rule, receiver) &&
             SilenceOf(alert, now) == nullptr) {
           entries.push_back({&rule, &alert});
+          tenants.insert(alert.tenant);
         }
       }
       if (entries.empty()) continue;
@@ -174,7 +185,8 @@ void Engine::NotifyAlertmanagers(UnixNanos now) {
            .receiver = receiver.name,
            .body =
                AlertmanagerJson(entries, now, valid_until, options_.base_url),
-           .created_at = now});
+           .created_at = now,
+           .tenants = std::move(tenants)});
     }
   }
   told_alertmanagers_at_ = now;
@@ -201,12 +213,12 @@ void Engine::Delivered(const OutMessage& message, Outcome outcome, bool kept) {
   Save();
 }
 
-std::vector<ReceiverStatus> Engine::Receivers() const {
+std::vector<ReceiverStatus> Engine::Receivers(const std::string& tenant) const {
   std::vector<ReceiverStatus> all;
   for (const auto& [name, queue] : queues_) {
     all.push_back({.name = name,
                    .waiting = queue->waiting(),
-                   .last_error = queue->last_error()});
+                   .last_error = queue->last_error(tenant)});
   }
   return all;
 }

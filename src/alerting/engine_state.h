@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,6 +88,8 @@ struct OutMessage {
   std::string receiver;
   std::string body;
   UnixNanos created_at;
+  // Whose alerts it tells of. Not in the file.
+  std::set<std::string> tenants = {};
 };
 
 struct EngineState {

@@ -44,8 +44,8 @@ HttpResponse ListAnswer(std::string_view key, const Items& items,
 
 HttpResponse RulesAnswer(const Engine& engine, const std::string& tenant) {
   return net::JsonResponse(
-      200, RulesJson(engine.Rules(tenant), engine.Receivers(), engine.counts(),
-                     engine.options()));
+      200, RulesJson(engine.Rules(tenant), engine.Receivers(tenant),
+                     engine.counts(), engine.options()));
 }
 
 HttpResponse ActiveAnswer(const Engine& engine, const std::string& tenant) {
