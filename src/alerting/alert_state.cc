@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "alerting/alert_state.h"
 
+#include <algorithm>
 #include <array>
 
 namespace khtrace::alerting {
@@ -12,12 +13,15 @@ constexpr std::array<std::string_view, 4> kPhaseNames = {"ok", "pending",
                                                          "alert", "critical"};
 
 // Since the last evaluation that said something; 0 if the last one did not.
-nanoseconds Elapsed(const AlertState& before, UnixNanos now) {
+nanoseconds Elapsed(const AlertState& before, UnixNanos now,
+                    nanoseconds longest_gap) {
   if (before.evaluated_at.ns == 0 || !before.no_data.empty() ||
       now <= before.evaluated_at) {
     return nanoseconds(0);
   }
-  return nanoseconds(static_cast<int64_t>(now.ns - before.evaluated_at.ns));
+  return std::min(
+      nanoseconds(static_cast<int64_t>(now.ns - before.evaluated_at.ns)),
+      longest_gap);
 }
 
 // A condition's timer: it runs while the condition holds, from its first
@@ -67,16 +71,17 @@ std::optional<Phase> ParsePhase(std::string_view name) {
 }
 
 AlertState Step(const AlertState& before, const Measurement& measurement,
-                UnixNanos now, const Rule& rule) {
+                UnixNanos now, const Rule& rule, nanoseconds longest_gap) {
   AlertState state = before;
-  state.evaluated_at = std::max(before.evaluated_at, now);
+  // Also where it goes back: else timers would stand until it has caught up.
+  state.evaluated_at = now;
   if (!measurement.value || !measurement.no_data.empty()) {
     state.no_data =
         measurement.no_data.empty() ? "no_spans" : measurement.no_data;
     return state;
   }
   state.no_data.clear();
-  const nanoseconds elapsed = Elapsed(before, now);
+  const nanoseconds elapsed = Elapsed(before, now, longest_gap);
   const Verdict& alert = measurement.alert_verdict;
   const Verdict& critical = measurement.critical_verdict;
   const bool firing = IsFiring(before.phase);

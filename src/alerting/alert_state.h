@@ -41,13 +41,17 @@ struct AlertState {
   bool operator==(const AlertState&) const = default;
 };
 
-// The state after a measurement at `now`. Time that goes back counts as none.
+// The state after a measurement at `now`. Time that goes back counts as none,
+// and timers go on from there; of a longer time between two evaluations
+// `longest_gap` counts: nobody knows what was in it, or the clock was set.
 // - No data: phase and timers stay; `no_data` says why.
 // - pending: beyond a threshold, but not for rule.hold yet.
 // - alert, critical: beyond that threshold for rule.hold. Critical wins.
 // - A firing instance goes down (critical to alert, or to ok) once the value is
 //   clear of the threshold, or within it for rule.keep_firing.
-AlertState Step(const AlertState& before, const Measurement& measurement,
-                UnixNanos now, const Rule& rule);
+AlertState Step(
+    const AlertState& before, const Measurement& measurement, UnixNanos now,
+    const Rule& rule,
+    std::chrono::nanoseconds longest_gap = std::chrono::nanoseconds::max());
 
 }  // namespace khtrace::alerting

@@ -178,6 +178,30 @@ TEST(AlertState, AClockThatGoesBackCountsAsStandingStill) {
   EXPECT_EQ(state.phase, Phase::kPending);
 }
 
+TEST(AlertState, TimersGoOnAfterTheClockWentBack) {
+  const Rule rule = TestRule();
+  AlertState state = Step({}, Measured(rule, 60), kStart, rule);
+  const UnixNanos back = kStart.Minus(std::chrono::hours(24));
+  state = Step(state, Measured(rule, 60), back, rule);
+  EXPECT_EQ(state.phase, Phase::kPending);
+  state = Step(state, Measured(rule, 60), back.Plus(rule.hold), rule);
+  EXPECT_EQ(state.beyond_alert, rule.hold);
+  EXPECT_EQ(state.phase, Phase::kAlert);
+}
+
+TEST(AlertState, AClockThatJumpsAheadCountsForOneGap) {
+  Rule rule = TestRule();
+  rule.hold = minutes(10);
+  AlertState state = Step({}, Measured(rule, 60), kStart, rule);
+  const UnixNanos ahead = kStart.Plus(std::chrono::hours(24));
+  state = Step(state, Measured(rule, 60), ahead, rule, minutes(5));
+  EXPECT_EQ(state.beyond_alert, minutes(5));
+  EXPECT_EQ(state.phase, Phase::kPending);
+  state =
+      Step(state, Measured(rule, 60), ahead.Plus(minutes(5)), rule, minutes(5));
+  EXPECT_EQ(state.phase, Phase::kAlert);
+}
+
 TEST(Judge, KnowsBothDirectionsAndNegativeThresholds) {
   using enum Comparison;
   EXPECT_FALSE(Judge(50, 50, kAbove, 1).breach);

@@ -21,6 +21,10 @@ constexpr size_t kMaxMissedRounds = 60;
 // Alerts of a round that are described with a recommendation and an example,
 // which reads traces: some 50 ms each. Those beyond it are told without.
 constexpr int kMaxDescribed = 20;
+// Of the time between two evaluations so much counts for timers, or two
+// intervals: some rounds may run out of time, but who stood still for longer
+// does not know what was meanwhile.
+constexpr std::chrono::minutes kLongestGap{5};
 
 Measurement NotMeasured(Labels labels) {
   Measurement m;
@@ -224,7 +228,9 @@ void Engine::Apply(const RequestContext& context, const Rule& rule,
     known = found != state_.alerts.end();
     if (known) before = found->second.state;
   }
-  const AlertState after = Step(before, measurement, now, rule);
+  const AlertState after =
+      Step(before, measurement, now, rule,
+           std::max<nanoseconds>(kLongestGap, 2 * options_.interval));
   if (!known && !MakeRoom(context.tenant, id, after.phase)) return;
   const bool has_value = after.no_data.empty();
   // Without a lock: it reads traces. Only this thread changes states.

@@ -118,5 +118,45 @@ TEST_F(EngineBounds, WhatWaitsOverARestartIsStillItsTenants) {
   EXPECT_EQ(error_of("ours"), "");
 }
 
+TEST_F(EngineBounds, GoesOnWhenTheClockIsSetBack) {
+  options_.rules[0].hold = minutes(2);
+  options_.repeat = minutes(10);
+  options_.receivers.push_back(options_.receivers[0]);
+  options_.receivers[1].name = "manager";
+  options_.receivers[1].kind = ReceiverKind::kAlertmanager;
+  options_.receivers[1].url =
+      "http://127.0.0.1:" + std::to_string(receiver_.port()) + "/am/";
+  Open();
+  source_.Set("slow", 0.7);
+  Evaluate(2);
+  EXPECT_EQ(State(), Phase::kPending);
+  clock_.SetNow(kStart.Minus(std::chrono::hours(24)));
+  Evaluate(3);
+  EXPECT_EQ(State(), Phase::kPending);
+  Evaluate(1);  // all but the jump itself counts
+  EXPECT_EQ(State(), Phase::kAlert);
+  ASSERT_EQ(receiver_.WaitFor(2).size(), 2u);  // one each
+  clock_.SetNow(kStart.Minus(std::chrono::hours(48)));
+  Evaluate(1);  // neither waits for the clock to catch up
+  EXPECT_EQ(receiver_.WaitFor(4).size(), 4u);
+  EXPECT_EQ(State(), Phase::kAlert);
+}
+
+TEST_F(EngineBounds, AClockThatJumpsAheadDoesNotFireWhatIsPending) {
+  options_.rules[0].hold = std::chrono::hours(2);
+  Open();
+  source_.Set("slow", 0.7);
+  Evaluate(2);
+  clock_.Advance(std::chrono::hours(24));
+  Evaluate(2);
+  // What was missed is evaluated for half an hour behind the last round; of
+  // the rest nothing is known.
+  EXPECT_EQ(State(), Phase::kPending);
+  source_.Set("slow", 0.1);
+  Evaluate(1);
+  EXPECT_EQ(State(), Phase::kOk);
+  EXPECT_TRUE(receiver_.requests().empty());
+}
+
 }  // namespace
 }  // namespace khtrace::alerting

@@ -161,7 +161,7 @@ void Engine::NotifyAlertmanagers(UnixNanos now) {
   std::vector<OutMessage> messages;
   {
     MutexLock lock(mu_);
-    const bool due = now >= told_alertmanagers_at_.Plus(kResend);
+    const bool due = IsDue(told_alertmanagers_at_, kResend, now);
     if (!tell_alertmanagers_ && !due) return;
     tell_alertmanagers_ = false;
     const UnixNanos valid_until =

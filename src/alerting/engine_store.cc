@@ -7,6 +7,7 @@
 
 #include "alerting/engine.h"
 #include "alerting/engine_metrics.h"
+#include "alerting/notify_policy.h"
 #include "base/log.h"
 
 namespace khtrace::alerting {
@@ -204,7 +205,7 @@ void Engine::SaveIfChanged(UnixNanos now) {
   {
     MutexLock lock(mu_);
     const bool changed = std::exchange(changed_, false);
-    if (!changed && now < saved_at_.Plus(kSaveEvery)) return;
+    if (!changed && !IsDue(saved_at_, kSaveEvery, now)) return;
   }
   Save();
 }

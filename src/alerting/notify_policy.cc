@@ -11,7 +11,7 @@ Tell WhatToTell(const Alert& alert, bool silenced,
   }
   if (silenced) return Tell::kNothing;
   if (phase != alert.notified) return Tell::kFiring;
-  const bool due = repeat.count() > 0 && now >= alert.notified_at.Plus(repeat);
+  const bool due = repeat.count() > 0 && IsDue(alert.notified_at, repeat, now);
   return due && !alert.acknowledged ? Tell::kFiring : Tell::kNothing;
 }
 

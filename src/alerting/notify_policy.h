@@ -20,4 +20,11 @@ enum class Tell : uint8_t { kNothing, kFiring, kResolved };
 Tell WhatToTell(const Alert& alert, bool silenced,
                 std::chrono::nanoseconds repeat, UnixNanos now);
 
+// `every` has passed since `last`. Also if `last` is to come: the clock was set
+// back, and waiting for it to catch up could take days.
+inline bool IsDue(UnixNanos last, std::chrono::nanoseconds every,
+                  UnixNanos now) {
+  return now < last || now >= last.Plus(every);
+}
+
 }  // namespace khtrace::alerting
