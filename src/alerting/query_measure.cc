@@ -134,6 +134,7 @@ Result<MetricsResult> RunInstant(const QueryTools& tools,
   request.instant = true;
   request.max_exemplars = exemplars;
   request.helpers = tools.helpers;
+  request.judge = tools.judge;
   // No cache: the window is another one each time.
   ASSIGN_OR_RETURN(MetricsResult result,
                    query::RunMetrics(tools.reader, context, request));
@@ -234,6 +235,7 @@ Result<MetricsResult> CountByMinute(const QueryTools& tools,
   request.step_nanos = static_cast<uint64_t>(nanoseconds(kStep).count());
   request.max_exemplars = 0;
   request.helpers = tools.helpers;
+  request.judge = tools.judge;
   request.cache = &tools.cache;
   return query::RunMetrics(tools.reader, context, request);
 }

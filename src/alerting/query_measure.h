@@ -8,6 +8,7 @@
 #include "alerting/measurement.h"
 #include "base/executor.h"
 #include "query/metrics_cache.h"
+#include "query/span_judge.h"
 #include "storage/trace_store.h"
 
 // Rules that are TraceQL: metrics queries and objectives.
@@ -17,7 +18,8 @@ namespace khtrace::alerting {
 struct QueryTools {
   storage::TraceReader& reader;
   query::MetricsCache& cache;
-  Executor* helpers = nullptr;  // threads that may help
+  Executor* helpers = nullptr;              // threads that may help
+  const query::SpanJudge* judge = nullptr;  // of perf:category and perf:grade
 };
 
 // One measurement for each series at `now`, judged. The value is the query's

@@ -48,16 +48,22 @@ StoreSource::StoreSource(storage::TraceStore& store,
                          analysis::Analyzer& analyzer, Executor* helpers)
     : store_(store),
       analyzer_(analyzer),
+      judge_(analyzer.options()),
       cache_(kCacheBytes),
-      tools_{.reader = store, .cache = cache_, .helpers = helpers},
+      tools_{.reader = store,
+             .cache = cache_,
+             .helpers = helpers,
+             .judge = &judge_},
       shared_(store) {}
 
 template <typename Query>
 auto StoreSource::WithTools(const Query& query) {
   if (shared_taken_.exchange(true)) return query(tools_);
   // Frames belong to one thread: no helpers.
-  auto answer =
-      query(QueryTools{.reader = shared_, .cache = cache_, .helpers = nullptr});
+  auto answer = query(QueryTools{.reader = shared_,
+                                 .cache = cache_,
+                                 .helpers = nullptr,
+                                 .judge = &judge_});
   shared_taken_ = false;
   return answer;
 }

@@ -10,6 +10,7 @@
 #include "alerting/query_measure.h"
 #include "alerting/shared_scan.h"
 #include "analysis/analyzer.h"
+#include "analysis/rule_judge.h"
 #include "base/executor.h"
 #include "query/metrics_cache.h"
 #include "storage/trace_store.h"
@@ -45,6 +46,7 @@ class StoreSource : public MeasureSource {
 
   storage::TraceStore& store_;
   analysis::Analyzer& analyzer_;
+  const analysis::RuleJudge judge_;
   query::MetricsCache cache_;
   const QueryTools tools_;
   std::atomic<bool> shared_taken_{false};

@@ -269,6 +269,7 @@ Result<Explanation> Explain(storage::TraceReader& reader,
   metrics.max_exemplars = 0;
   metrics.max_series = 0;
   metrics.helpers = request.helpers;
+  metrics.judge = request.judge;
   ASSIGN_OR_RETURN(const query::MetricsResult result,
                    query::RunMetrics(reader, context, metrics));
   const Sides sides = Collect(result);

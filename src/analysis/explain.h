@@ -25,6 +25,8 @@ struct ExplainRequest {
   UnixNanos end;
   size_t limit = 20;
   Executor* helpers = nullptr;
+  // For perf:category and perf:grade; nullptr: these are refused.
+  const query::SpanJudge* judge = nullptr;
 };
 
 struct Difference {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "query/metrics_cache.h"
+#include "query/span_judge.h"
 #include "storage/trace_store.h"
 
 namespace khtrace::api {
@@ -46,6 +47,8 @@ struct ApiContext {
   const Clock& clock;
   BuildInfo build{};
   ApiOptions options{};
+  // Of perf:category and perf:grade; nullptr: queries with them are refused.
+  const query::SpanJudge* judge = nullptr;
   // Queries running or waiting, counted by QueryHandler.
   mutable std::atomic<size_t> pending{0};
   // Of metrics queries.

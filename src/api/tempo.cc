@@ -159,11 +159,12 @@ Result<traceql::FieldExpr> ReadTraceFilter(std::string_view q) {
 }
 
 // What `condition` leaves of the trace; nullptr: nothing.
-Result<model::SpanBatchPtr> Filtered(const RequestContext& context,
+Result<model::SpanBatchPtr> Filtered(const ApiContext& api,
+                                     const RequestContext& context,
                                      const model::SpanBatchPtr& trace,
                                      const traceql::FieldExpr& condition) {
   ASSIGN_OR_RETURN(const std::vector<model::RowIndex> rows,
-                   query::FilterTrace(context, trace, condition));
+                   query::FilterTrace(context, trace, condition, api.judge));
   if (rows.empty()) return model::SpanBatchPtr();
   return std::make_shared<const model::SpanBatch>(model::Compact(*trace, rows));
 }
@@ -186,7 +187,7 @@ Result<HttpResponse> TraceV2(const ApiContext& api,
   }
   const bool filtered = filter && trace != nullptr;
   if (filtered) {
-    ASSIGN_OR_RETURN(trace, Filtered(context, trace, *filter));
+    ASSIGN_OR_RETURN(trace, Filtered(api, context, trace, *filter));
   }
   if (Accepts(request, kProtobufType)) {
     return ProtobufResponse(TraceByIdProtobuf(trace.get(), filtered));

@@ -111,6 +111,7 @@ Result<query::MetricsResult> Run(const ApiContext& api,
   wanted.max_exemplars = metrics.max_exemplars;
   wanted.max_series = metrics.max_series;
   wanted.helpers = &api.cpu;
+  wanted.judge = api.judge;
   wanted.cache = &api.metrics_cache;
   return query::RunMetrics(api.reader, context, wanted);
 }

@@ -146,6 +146,7 @@ Result<net::HttpResponse> AnswerTempoSearch(const ApiContext& api,
   wanted.spans_per_spanset = search.spans_per_spanset;
   wanted.max_bytes = api.options.max_answer_bytes;
   wanted.helpers = &api.cpu;
+  wanted.judge = api.judge;
   ASSIGN_OR_RETURN(const query::SearchResult result,
                    query::Search(api.reader, context, wanted));
   net::HttpResponse response =

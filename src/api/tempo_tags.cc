@@ -119,6 +119,7 @@ Result<query::TagValues> AskForValues(const ApiContext& api,
   wanted.end = params.end;
   wanted.limit = params.limit;
   wanted.helpers = &api.cpu;
+  wanted.judge = api.judge;
   return query::FindTagValues(api.reader, context, wanted);
 }
 

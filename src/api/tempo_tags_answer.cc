@@ -296,9 +296,15 @@ std::optional<query::TagValues> ValuesByDefinition(const Attribute& attribute) {
     case Intrinsic::kEventName:
     case Intrinsic::kInstrumentationName:
     case Intrinsic::kInstrumentationVersion:
-    case Intrinsic::kPerfGrade:
     case Intrinsic::kPerfCategory:
       return std::nullopt;
+    case Intrinsic::kPerfGrade: {
+      query::TagValues grades;
+      for (const std::string_view grade : query::kGradeNames) {
+        grades.values.emplace_back(std::string(grade));
+      }
+      return grades;
+    }
     case Intrinsic::kStatus:
       return Words({Status::kError, Status::kOk, Status::kUnset});
     case Intrinsic::kKind:

@@ -175,7 +175,10 @@ TEST(TagValues, OfKeywordsAreKnownAndOfDurationsNotTold) {
                            "span:childCount", "event:timeSinceStart"}) {
     EXPECT_EQ(known(name), R"({"tagValues":[],"metrics":{}})") << name;
   }
-  for (const char* name : {"name", ".a", "event:name", "rootServiceName"}) {
+  EXPECT_EQ(known("perf:grade"),
+            R"({"tagValues":["A","B","C","D","F"],"metrics":{}})");
+  for (const char* name :
+       {"name", ".a", "event:name", "rootServiceName", "perf:category"}) {
     EXPECT_EQ(known(name), "ask") << name;
   }
 }

@@ -173,6 +173,39 @@ TEST_F(Tempo, CountsSpansOverTime) {
               StartsWith("step of 1ns is too small"));
 }
 
+TEST_F(Tempo, JudgesSpans) {
+  Store({{.id = 1, .duration = 2 * kSecond},
+         {.id = 2,
+          .parent = 1,
+          .name = "SELECT",
+          .kind = model::SpanKind::kClient,
+          .duration = kSecond / 10,
+          .attributes = {{"db.system", model::AttrValue::String("pg")}}}});
+  const std::string grade = "%7Bperf%3Agrade%3D%22B%22%7D";
+  EXPECT_THAT(
+      Get("/api/search?q=" + grade + "%7Cselect(perf:category)").body,
+      HasSubstr(R"("attributes":[{"key":"perf:grade","value":{"stringValue":)"
+                R"("B"}},{"key":"perf:category","value":{"stringValue":)"
+                R"("database"}}])"));
+  EXPECT_THAT(
+      Get("/api/metrics/query?q=%7B%7D%7Ccount_over_time()by(perf:grade)"
+          "&start=1767225540&end=1767225640")
+          .body,
+      HasSubstr(R"({"key":"perf:grade","value":{"stringValue":"F"}})"));
+  EXPECT_THAT(Get("/api/v2/search/tag/perf:category/values").body,
+              StartsWith(R"({"tagValues":[{"type":"string","value":"api"},)"
+                         R"({"type":"string","value":"database"}],)"));
+  EXPECT_THAT(Get("/api/v2/search/tag/span:kind/values?q=" + grade).status,
+              200);
+  EXPECT_THAT(
+      Get("/api/v2/search/tag/name/values?q=" + grade).body,
+      StartsWith(R"({"tagValues":[{"type":"string","value":"SELECT"}],)"));
+  const std::string one =
+      Get(fmt::format("/api/v2/traces/{}?q={}", kTraceHex, grade)).body;
+  EXPECT_THAT(one, HasSubstr(R"("name":"SELECT")"));
+  EXPECT_THAT(one, testing::Not(HasSubstr(R"("name":"GET /")")));
+}
+
 TEST_F(Tempo, FiltersTheSpansOfATrace) {
   Store({{.id = 1}, {.id = 2, .parent = 1, .name = "SELECT"}});
   const std::string target = fmt::format("/api/v2/traces/{}?q=", kTraceHex);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/rule_judge.h"
 #include "api/api_context.h"
 #include "base/executor.h"
 #include "base/text.h"
@@ -111,6 +112,7 @@ class ApiFixture : public testing::Test {
 
   storage::memory::MemoryStore store_;
   InlineExecutor cpu_;
+  const analysis::RuleJudge judge_{analysis::AnalysisOptions::Defaults()};
   FakeClock clock_{UnixNanos{kTestEpoch + 600 * kSecond}};
   ApiContext api_{.reader = store_,
                   .cpu = cpu_,
@@ -119,7 +121,8 @@ class ApiFixture : public testing::Test {
                             .revision = "abc",
                             .branch = "main",
                             .build_user = "ci",
-                            .build_date = "2026-01-01T00:00:00Z"}};
+                            .build_date = "2026-01-01T00:00:00Z"},
+                  .judge = &judge_};
   net::HttpRouter router_;
 };
 

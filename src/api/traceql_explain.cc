@@ -57,6 +57,7 @@ Result<Explanation> Explain(const ApiContext& api,
     request.start = params.start;
     request.end = params.end;
     request.helpers = &api.cpu;
+    request.judge = api.judge;
     // Not the cache: it would hide what the operators do.
     return query::ExplainMetrics(api.reader, context, request, params.analyze);
   }
@@ -67,6 +68,7 @@ Result<Explanation> Explain(const ApiContext& api,
   request.limit = params.limit;
   request.max_bytes = api.options.max_answer_bytes;
   request.helpers = &api.cpu;
+  request.judge = api.judge;
   return query::ExplainSearch(api.reader, context, request, params.analyze);
 }
 

@@ -59,6 +59,13 @@ TEST_F(TraceqlExplainTest, ExplainsMetrics) {
   EXPECT_THAT(answer.body, HasSubstr(R"("analysis":{"results":2,)"));
 }
 
+TEST_F(TraceqlExplainTest, JudgementsAreColumns) {
+  const auto answer =
+      Explain("q=%7Bperf:grade%3D%22A%22%7D%7Ccount_over_time()&analyze=true");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_THAT(answer.body, HasSubstr(R"(perf:grade = \"A\": by column)"));
+}
+
 TEST_F(TraceqlExplainTest, RefusesWhatIsNoQueryWithItsPlace) {
   const auto answer = Explain("q=%7B%20.a%20%3D%3D%201%20%7D");
   EXPECT_EQ(answer.status, 400);

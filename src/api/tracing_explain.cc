@@ -47,6 +47,7 @@ Result<HttpResponse> Explain(TracingCall& call) {
   request.start = window.start;
   request.end = window.end;
   request.helpers = &call.site.api.cpu;
+  request.judge = call.site.api.judge;
   ASSIGN_OR_RETURN(const analysis::Explanation explanation,
                    call.site.analyzer.Explain(call.context, request));
   return TracingAnswer(call.request, params.now(), [&](JsonWriter& w) {

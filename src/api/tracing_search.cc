@@ -186,6 +186,7 @@ Result<HttpResponse> Search(TracingCall& call) {
   request.spans_per_spanset = kSpansShown;
   request.max_bytes = call.site.api.options.max_answer_bytes;
   request.helpers = &call.site.api.cpu;
+  request.judge = call.site.api.judge;
   ASSIGN_OR_RETURN(const query::SearchResult found,
                    query::Search(call.site.api.reader, call.context, request));
   return TracingAnswer(call.request, params.now(), [&](JsonWriter& w) {

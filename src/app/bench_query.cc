@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "analysis/rule_judge.h"
 #include "base/executor.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -54,6 +55,9 @@ step { } | quantile_over_time(duration, 0.99) by (resource.service.name)
 step { status = error } | rate() by (resource.service.name)
 step { resource.service.name = "checkout" } | count_over_time() by (name)
 step { } | histogram_over_time(duration)
+20 { perf:grade = "F" }
+step { } | rate() by (perf:grade)
+step { perf:grade = "F" } | rate() by (resource.service.name)
 )";
 
 struct Asked {
@@ -145,6 +149,7 @@ class Bench {
     request.limit = asked.limit;
     request.max_bytes = size_t{4} << 30;
     request.helpers = &helpers_;
+    request.judge = &judge_;
     ASSIGN_OR_RETURN(const query::SearchResult result,
                      query::Search(store_, {}, request));
     uint64_t matched = 0;
@@ -165,6 +170,7 @@ class Bench {
     request.max_exemplars = 0;
     request.helpers = &helpers_;
     request.cache = cache;
+    request.judge = &judge_;
     ASSIGN_OR_RETURN(const query::MetricsResult result,
                      query::RunMetrics(store_, {}, request));
     double sum = 0;
@@ -182,6 +188,7 @@ class Bench {
   const UnixNanos start_;
   const UnixNanos end_;
   ThreadPool helpers_;
+  const analysis::RuleJudge judge_{analysis::AnalysisOptions::Defaults()};
 };
 
 Status MeasureOne(Bench& bench, const Asked& asked, uint32_t runs,

@@ -12,6 +12,7 @@
 #include "alerting/engine.h"
 #include "alerting/store_source.h"
 #include "analysis/analyzer.h"
+#include "analysis/rule_judge.h"
 #include "api/api_context.h"
 #include "api/health.h"
 #include "api/jaeger_v1.h"
@@ -184,12 +185,14 @@ class ServerImpl : public Server {
     options.multitenancy = config_.multitenancy;
     options.deadline = config_.query_timeout;
     options.max_traces = config_.query_max_traces;
+    judge_ = std::make_unique<analysis::RuleJudge>(config_.analysis);
     // make_unique cannot fill an aggregate.
     api_.reset(new api::ApiContext{.reader = *store_,
                                    .cpu = cpu_,
                                    .clock = Clock::System(),
                                    .build = ThisBuild(),
-                                   .options = options});
+                                   .options = options,
+                                   .judge = judge_.get()});
     analyzer_ = std::make_unique<analysis::Analyzer>(*store_, Clock::System(),
                                                      config_.analysis, &cpu_);
   }
@@ -329,6 +332,7 @@ class ServerImpl : public Server {
   ThreadPool background_;
   ThreadPool upkeep_;
   std::unique_ptr<storage::TraceStore> store_;
+  std::unique_ptr<analysis::RuleJudge> judge_;
   std::unique_ptr<api::ApiContext> api_;
   std::unique_ptr<analysis::Analyzer> analyzer_;
   std::optional<alerting::StoreSource> alert_source_;

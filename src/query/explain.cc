@@ -157,7 +157,8 @@ Result<Explanation> ExplainSearch(storage::TraceReader& reader,
                                   const SearchRequest& request, bool analyze) {
   Explanation out;
   out.query = traceql::Print(*request.query);
-  ASSIGN_OR_RETURN(const SearchPlan plan, MakeSearchPlan(request));
+  ASSIGN_OR_RETURN(const SearchPlan plan,
+                   MakeSearchPlan(reader, context, request));
   out.logical = LogicalSearch(request, plan);
   if (!analyze) {
     ASSIGN_OR_RETURN(

@@ -262,7 +262,7 @@ TEST_F(ExplainTest, AnalyzeFollowsTheFoldOfEachFunction) {
   EXPECT_EQ(rows, (std::vector<uint64_t>{2, 6}));
 }
 
-TEST_F(ExplainTest, WhatCannotRunIsRefusedAsItsRunIs) {
+TEST_F(ExplainTest, WhatCannotRunWithoutAJudgeIsRefusedAsItsRunIs) {
   query_ = *traceql::ParseQuery("{ perf:grade = \"A\" }");
   SearchRequest request;
   request.query = &query_;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+#include "query/judging.h"
 #include "traceql/printer.h"
 
 namespace khtrace::query {
@@ -81,6 +83,15 @@ Leaf TimesLeaf(K kind, ColumnSet* columns) {
   return leaf;
 }
 
+Leaf JudgedLeaf(K kind, const ColumnSet& columns) {
+  KHTRACE_CHECK(columns.judging() != nullptr);
+  Leaf leaf;
+  leaf.kind = kind;
+  leaf.type = Type::kString;
+  leaf.judging = columns.judging();
+  return leaf;
+}
+
 Leaf MakeTraceLeaf(Intrinsic intrinsic, ColumnSet* columns) {
   switch (intrinsic) {
     case Intrinsic::kChildCount:
@@ -107,6 +118,10 @@ Leaf MakeTraceLeaf(Intrinsic intrinsic, ColumnSet* columns) {
       return TraceLeaf(K::kTraceId);
     case Intrinsic::kTraceSpanCount:
       return TraceLeaf(K::kSpanCount);
+    case Intrinsic::kPerfCategory:
+      return JudgedLeaf(K::kCategory, *columns);
+    case Intrinsic::kPerfGrade:
+      return JudgedLeaf(K::kGrade, *columns);
     default:
       return TraceLeaf(K::kErrorCount, columns->Add(FrameField::kStatus));
   }
@@ -153,11 +168,14 @@ Leaf MakeIntrinsicLeaf(Intrinsic intrinsic, ColumnSet* columns) {
   }
 }
 
-Status CheckKnown(const Attribute& attribute) {
-  const bool unknown = attribute.intrinsic == Intrinsic::kPerfGrade ||
-                       attribute.intrinsic == Intrinsic::kPerfCategory ||
-                       attribute.intrinsic == Intrinsic::kParent;
-  if (!unknown) return {};
+Status CheckKnown(const Attribute& attribute, const ColumnSet& columns) {
+  if (IsJudgement(attribute) && columns.judging() == nullptr) {
+    return Error{Code::kUnimplemented,
+                 fmt::format("cannot evaluate {}: no categories and targets "
+                             "are known here",
+                             traceql::ToString(attribute))};
+  }
+  if (attribute.intrinsic != Intrinsic::kParent) return {};
   return Error{Code::kUnimplemented,
                fmt::format("cannot evaluate {}: it is not supported yet",
                            traceql::ToString(attribute))};
@@ -396,7 +414,7 @@ Result<Expr> Maker::AsValue(const FieldExpr& expr) {
     return out;
   }
   if (const auto* attribute = std::get_if<Attribute>(&expr.node)) {
-    RETURN_IF_ERROR(CheckKnown(*attribute));
+    RETURN_IF_ERROR(CheckKnown(*attribute, *columns_));
     out.kind = Expr::Kind::kLeaf;
     out.leaf = MakeLeaf(*attribute, columns_);
     Bind(&out);
@@ -436,6 +454,13 @@ uint32_t ColumnSet::Add(FrameField field, std::string key) {
   return at->second;
 }
 
+uint32_t ColumnSet::AddPassing(std::string key) {
+  const size_t before = keys_.size();
+  const uint32_t number = Add(FrameField::kSpanAttribute, std::move(key));
+  passing_ += keys_.size() - before;
+  return number;
+}
+
 bool Predicate::Holds(const Value& value) const {
   switch (kind) {
     case Kind::kCompare:
@@ -456,11 +481,11 @@ Status CheckColumns(const ColumnSet& columns) {
   // An attribute without scope takes three. Larger: longer queries; smaller:
   // less memory a query, some 2 MB a column of texts and thread.
   constexpr size_t kMaxColumns = 300;
-  if (columns.keys().size() <= kMaxColumns) return {};
+  if (columns.kept() <= kMaxColumns) return {};
   return Error{Code::kInvalidArgument,
                fmt::format("the query reads {} columns, limit {}: an attribute "
                            "without scope, as in .x, takes three",
-                           columns.keys().size(), kMaxColumns)};
+                           columns.kept(), kMaxColumns)};
 }
 
 Leaf MakeLeaf(const Attribute& attribute, ColumnSet* columns) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "query/value.h"
@@ -19,15 +20,30 @@
 
 namespace khtrace::query {
 
+struct Judging;
+
 // The columns that a query reads, each once.
 class ColumnSet {
  public:
   uint32_t Add(storage::FrameField field, std::string key = {});
+  // Of spans' attributes; to be let go of as soon as it was looked at.
+  uint32_t AddPassing(std::string key);
   const std::vector<storage::FrameKey>& keys() const { return keys_; }
+  // Of them, those that are in memory together.
+  size_t kept() const { return keys_.size() - passing_; }
+
+  // What leaves of perf:category and perf:grade go by; nullptr: there can be
+  // none (judging.h).
+  const std::shared_ptr<const Judging>& judging() const { return judging_; }
+  void SetJudging(std::shared_ptr<const Judging> judging) {
+    judging_ = std::move(judging);
+  }
 
  private:
   std::vector<storage::FrameKey> keys_;
   std::map<storage::FrameKey, uint32_t> numbers_;
+  size_t passing_ = 0;
+  std::shared_ptr<const Judging> judging_;
 };
 
 // kInvalidArgument: the query reads more columns than a frame is to hold.
@@ -49,6 +65,8 @@ struct Leaf {
     kNestedSetParent,
     kSelfDuration,      // columns[0], columns[1]: start and duration
     kCriticalDuration,  // likewise
+    kCategory,          // by `judging`
+    kGrade,
     // Of the trace.
     kTraceDuration,
     kTraceId,
@@ -61,9 +79,13 @@ struct Leaf {
   bool parent = false;  // of the parent span
   traceql::Type type = traceql::Type::kAttribute;
   std::array<uint32_t, 3> columns{};
+  std::shared_ptr<const Judging> judging;
 
   bool of_event() const {
     return kind == Kind::kEvent || kind == Kind::kEventTime;
+  }
+  bool judged() const {
+    return kind == Kind::kCategory || kind == Kind::kGrade;
   }
   bool of_link() const {
     return kind == Kind::kLink || kind == Kind::kLinkHexId;
@@ -122,9 +144,10 @@ struct Expr {
   bool is_truth() const { return kind >= Kind::kTest; }
 };
 
+// One of perf:category and perf:grade needs columns->judging().
 Leaf MakeLeaf(const traceql::Attribute& attribute, ColumnSet* columns);
 // A truth. `condition` outlives the result. kUnimplemented: names what cannot
-// be evaluated yet.
+// be evaluated.
 Result<Expr> MakeCondition(const traceql::FieldExpr& condition,
                            ColumnSet* columns);
 // A value.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "query/judging.h"
 #include "traceql/printer.h"
 
 namespace khtrace::query {
@@ -49,6 +50,9 @@ Status FrameEval::Load(const Leaf& leaf) {
         RETURN_IF_ERROR(LoadColumn(index));
       }
       return {};
+    case LeafKind::kCategory:
+    case LeafKind::kGrade:
+      return LoadJudged(leaf);
     case LeafKind::kEventTime:
       RETURN_IF_ERROR(LoadColumn(leaf.columns[1]));
       [[fallthrough]];
@@ -330,6 +334,10 @@ Value FrameEval::ValueOf(const Leaf& leaf, uint32_t row, Binding binding) {
       if (binding.link == Binding::kNone) return {};
       return Value::Text(
           HexOf(FromColumn(*column, Type::kInt, binding.link).bits));
+    case LeafKind::kCategory:
+      return FromColumn(judged_->categories, leaf.type, row);
+    case LeafKind::kGrade:
+      return FromColumn(judged_->grades, leaf.type, row);
     case LeafKind::kChildCount:
       return Value::Int(tree_.child_count(row));
     case LeafKind::kNestedSetLeft:

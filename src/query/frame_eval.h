@@ -5,19 +5,30 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "aggregate/partial_rows.h"
 #include "base/request_context.h"
 #include "model/span_batch.h"
 #include "query/expression.h"
 #include "query/frame_tree.h"
 #include "query/profile.h"
+#include "query/span_judge.h"
 #include "storage/trace_frame.h"
 
 namespace khtrace::query {
+
+// The judgements of a frame's rows.
+struct JudgedRows {
+  std::vector<uint32_t> judgement_of;  // by row
+  std::vector<SpanJudge::Judgement> judgements;
+  storage::FrameColumn categories;
+  storage::FrameColumn grades;  // kAbsent until they are asked for
+};
 
 // Which rows of a frame: one byte each, 0 or 1.
 using Mask = std::vector<uint8_t>;
@@ -114,6 +125,8 @@ class FrameEval {
   const storage::FrameColumn& column(uint32_t index) const {
     return *columns_[index];
   }
+  // The values of a loaded leaf by row; nullptr if no column is just that.
+  const storage::FrameColumn* ColumnOf(const Leaf& leaf) const;
   // The error of what was evaluated since the last call, if it had one; also
   // that of the context, which long work looks at.
   Status TakeError();
@@ -123,6 +136,10 @@ class FrameEval {
   static constexpr uint64_t kMaxBindings = 100'000;
 
   Status LoadColumn(uint32_t index);
+  Status LoadJudged(const Leaf& leaf);
+  Status JudgeRows(const Judging& judging);
+  Status LoadTraits(const Judging& judging,
+                    std::vector<aggregate::Trait>* traits);
   Result<bool> MayHoldTest(const Expr& test);
   Status FilterNode(const Expr& truth, Mask* mask);
   Status LoadTree();
@@ -161,6 +178,7 @@ class FrameEval {
   const std::vector<model::TraceId>* ids_ = nullptr;
   const std::vector<uint32_t>* event_ends_ = nullptr;
   const std::vector<uint32_t>* link_ends_ = nullptr;
+  std::optional<JudgedRows> judged_;
   std::vector<int64_t> error_counts_;  // by trace
   boost::unordered_flat_map<uint64_t, std::unique_ptr<std::string>> hex_;
   boost::unordered_flat_map<uint32_t, std::unique_ptr<std::string>> trace_hex_;

@@ -115,7 +115,9 @@ FilterMethod MethodOf(const Expr& expr) {
       return FilterMethod::kTraceIds;
     case Kind::kTest:
       if (expr.leaf.parent) return FilterMethod::kRows;
-      if (expr.leaf.kind == LeafKind::kColumn) return FilterMethod::kColumn;
+      if (expr.leaf.kind == LeafKind::kColumn || expr.leaf.judged()) {
+        return FilterMethod::kColumn;
+      }
       if (expr.leaf.kind == LeafKind::kAnyAttribute) {
         return FilterMethod::kColumns;
       }
@@ -358,8 +360,8 @@ void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
 // Texts that are in few rows are looked for, not read. False: to be read.
 Result<bool> FrameEval::FilterByText(const Expr& test, Mask* mask) {
   const uint32_t index = test.leaf.columns[0];
-  const bool loaded = columns_.size() > index && columns_[index] != nullptr;
-  if (loaded || PruningOf(test) != Pruning::kText) return false;
+  if (PruningOf(test) != Pruning::kText) return false;
+  if (columns_.size() > index && columns_[index] != nullptr) return false;
   const Stopwatch watch;
   const uint64_t before = frame_.bytes_read();
   ASSIGN_OR_RETURN(const std::optional<std::vector<uint32_t>> rows,
@@ -380,7 +382,7 @@ Status FrameEval::FilterTest(const Expr& test, Mask* mask) {
   ASSIGN_OR_RETURN(const bool done, FilterByText(test, mask));
   if (done) return {};
   RETURN_IF_ERROR(Load(test.leaf));
-  const FrameColumn& column = *columns_[test.leaf.columns[0]];
+  const FrameColumn& column = *ColumnOf(test.leaf);
   if (column.form == Form::kCodes) {
     const PredicateTables::Table& table = tables_.Get(test, column.dictionary);
     if (!table.any) {

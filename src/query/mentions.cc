@@ -45,6 +45,23 @@ class Collector {
       Add(*binary->right);
     }
   }
+  void Add(const FieldExpr& expr) {
+    if (const auto* attribute = std::get_if<Attribute>(&expr.node)) {
+      Add(*attribute, false);
+    } else if (const auto* unary =
+                   std::get_if<traceql::FieldUnary>(&expr.node)) {
+      const auto* tested = std::get_if<Attribute>(&unary->operand->node);
+      if (tested != nullptr && unary->op == traceql::UnaryOp::kNotExists) {
+        Add(*tested, true);
+      } else {
+        Add(*unary->operand);
+      }
+    } else if (const auto* binary =
+                   std::get_if<traceql::FieldBinary>(&expr.node)) {
+      Add(*binary->left);
+      Add(*binary->right);
+    }
+  }
 
   std::vector<Mention> Take() { return std::move(mentions_); }
 
@@ -93,23 +110,6 @@ class Collector {
     if (aggregate.compare) Add(aggregate.compare->selection.condition);
     for (const Attribute& attribute : aggregate.by) Add(attribute, false);
   }
-  void Add(const FieldExpr& expr) {
-    if (const auto* attribute = std::get_if<Attribute>(&expr.node)) {
-      Add(*attribute, false);
-    } else if (const auto* unary =
-                   std::get_if<traceql::FieldUnary>(&expr.node)) {
-      const auto* tested = std::get_if<Attribute>(&unary->operand->node);
-      if (tested != nullptr && unary->op == traceql::UnaryOp::kNotExists) {
-        Add(*tested, true);
-      } else {
-        Add(*unary->operand);
-      }
-    } else if (const auto* binary =
-                   std::get_if<traceql::FieldBinary>(&expr.node)) {
-      Add(*binary->left);
-      Add(*binary->right);
-    }
-  }
   void Add(const Attribute& attribute, bool tested_for_nil) {
     for (Mention& mention : mentions_) {
       if (mention.attribute != attribute) continue;
@@ -130,20 +130,16 @@ std::vector<Mention> MentionsOf(const Pipeline& pipeline) {
   return collector.Take();
 }
 
-Status CheckSupported(const traceql::Query& query) {
+std::vector<Mention> MentionsOf(const FieldExpr& expr) {
+  Collector collector;
+  collector.Add(expr);
+  return collector.Take();
+}
+
+std::vector<Mention> MentionsOf(const traceql::Query& query) {
   Collector collector;
   std::visit([&](const auto& root) { collector.Add(root); }, query.root);
-  for (const Mention& mention : collector.Take()) {
-    const Intrinsic intrinsic = mention.attribute.intrinsic;
-    if (intrinsic != Intrinsic::kPerfGrade &&
-        intrinsic != Intrinsic::kPerfCategory) {
-      continue;
-    }
-    return Error{Code::kUnimplemented, "cannot evaluate " +
-                                           ToString(mention.attribute) +
-                                           ": spans are not graded yet"};
-  }
-  return {};
+  return collector.Take();
 }
 
 const Pipeline& PipelineOf(const traceql::Query& query) {

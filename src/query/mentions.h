@@ -14,8 +14,11 @@ struct Mention {
   bool tested_for_nil = false;  // by "= nil"
 };
 
-// The attributes of a pipeline in the order in which they are read, each once.
+// The attributes of a pipeline (a condition, a whole query) in the order in
+// which they are read, each once.
 std::vector<Mention> MentionsOf(const traceql::Pipeline& pipeline);
+std::vector<Mention> MentionsOf(const traceql::FieldExpr& expr);
+std::vector<Mention> MentionsOf(const traceql::Query& query);
 
 // What a search runs: of a metrics query, the first pipeline as it is read.
 const traceql::Pipeline& PipelineOf(const traceql::Query& query);
@@ -24,9 +27,5 @@ const traceql::Pipeline& PipelineOf(const traceql::Query& query);
 bool ShownElsewhere(const traceql::Attribute& attribute);
 // What it is called among a span's values.
 std::string KeyOf(const traceql::Attribute& attribute);
-
-// kUnimplemented if the query mentions an intrinsic for which there are no
-// values yet: perf:grade, perf:category.
-Status CheckSupported(const traceql::Query& query);
 
 }  // namespace khtrace::query

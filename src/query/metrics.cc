@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "query/judging.h"
 #include "query/metrics_plan.h"
 #include "query/scan_units.h"
 #include "query/series.h"
@@ -174,10 +175,13 @@ void LimitExemplars(size_t limit, std::vector<Series>* series) {
 }
 
 // What folds of the query are kept under in the cache.
-std::string CacheName(const MetricsExpr& root, const TimeAxis& axis,
+std::string CacheName(const MetricsExpr& root, const MetricsPlan& plan,
                       size_t exemplars) {
-  return fmt::format("{}\n{} {} {} {}\n", traceql::Print(root), axis.start_ns,
-                     axis.step_ns, axis.end_ns, exemplars);
+  const TimeAxis& axis = plan.axis;
+  const Judging* judging = plan.columns.judging().get();
+  return fmt::format("{}\n{} {} {} {}\n{}\n", traceql::Print(root),
+                     axis.start_ns, axis.step_ns, axis.end_ns, exemplars,
+                     judging == nullptr ? "" : judging->identity);
 }
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
@@ -228,7 +232,7 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
   const size_t exemplars = ExemplarLimit(request);
   Workers workers(MaxWorkers(*scan, request.helpers));
   const size_t offered = std::min(exemplars, kExemplarsOfUnit);
-  const std::string name = CacheName(root, plan.axis, offered);
+  const std::string name = CacheName(root, plan, offered);
   MetricsCache* const cache = plan.cacheable() ? request.cache : nullptr;
   const auto make = [&](size_t number) -> UnitWorker& {
     workers[number] = std::make_unique<Worker>(plan, context, offered, cache,

@@ -30,6 +30,9 @@ struct MetricsRequest {
   Executor* helpers = nullptr;
   // What is known from earlier queries; nullptr: nothing.
   MetricsCache* cache = nullptr;
+  // For perf:category and perf:grade; nullptr: these are refused. Outlives the
+  // call.
+  const SpanJudge* judge = nullptr;
 };
 
 // The intervals of a range query. Interval i is (start + i * step,

@@ -213,12 +213,10 @@ Status Fold::FindGroups(FrameEval& eval, const Mask& rows) {
     return {};
   }
   for (const Expr& by : plan_.by) RETURN_IF_ERROR(eval.Load(by));
-  const Leaf& first = plan_.by[0].leaf;
-  if (plan_.by.size() == 1 && first.kind == Leaf::Kind::kColumn &&
-      !first.parent) {
-    const FrameColumn& column = eval.column(first.columns[0]);
-    if (column.form == FrameColumn::Form::kCodes) {
-      return GroupByCodes(column, rows);
+  if (plan_.by.size() == 1) {
+    const FrameColumn* column = eval.ColumnOf(plan_.by[0].leaf);
+    if (column != nullptr && column->form == FrameColumn::Form::kCodes) {
+      return GroupByCodes(*column, rows);
     }
   }
   group_of_.resize(rows.size());

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "query/mentions.h"
+#include "query/judging.h"
 
 namespace khtrace::query {
 namespace {
@@ -135,9 +135,10 @@ bool MetricsPlan::cacheable() const {
 Result<MetricsPlan> MakeMetricsPlan(storage::TraceReader& reader,
                                     const RequestContext& context,
                                     const MetricsRequest& request) {
-  RETURN_IF_ERROR(CheckSupported(*request.query));
   MetricsPlan plan;
   ASSIGN_OR_RETURN(plan.axis, TimeAxis::Make(request));
+  RETURN_IF_ERROR(AddJudging(reader, context, *request.query, request.judge,
+                             &plan.columns));
   Planner planner(reader, context, &plan);
   RETURN_IF_ERROR(planner.Add(std::get<MetricsExpr>(request.query->root)));
   return plan;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "query/judging.h"
 #include "query/mentions.h"
 #include "query/scan_units.h"
 #include "query/search_plan.h"
@@ -278,9 +279,12 @@ void FillPage(Shared& shared, SearchResult* result) {
 
 }  // namespace
 
-Result<SearchPlan> MakeSearchPlan(const SearchRequest& request) {
-  RETURN_IF_ERROR(CheckSupported(*request.query));
+Result<SearchPlan> MakeSearchPlan(storage::TraceReader& reader,
+                                  const RequestContext& context,
+                                  const SearchRequest& request) {
   SearchPlan plan;
+  RETURN_IF_ERROR(AddJudging(reader, context, *request.query, request.judge,
+                             &plan.columns));
   plan.source = &PipelineOf(*request.query);
   std::optional<traceql::OrderBy> by = request.order;
   if (!by) {
@@ -319,7 +323,8 @@ storage::FrameRequest ScanOf(const SearchRequest& request,
 Result<SearchResult> Search(storage::TraceReader& reader,
                             const RequestContext& context,
                             const SearchRequest& request) {
-  ASSIGN_OR_RETURN(const SearchPlan plan, MakeSearchPlan(request));
+  ASSIGN_OR_RETURN(const SearchPlan plan,
+                   MakeSearchPlan(reader, context, request));
   if (request.limit == 0 && !request.totals) return SearchResult();
   return RunSearch(reader, context, request, plan, nullptr);
 }

@@ -12,6 +12,7 @@
 #include "base/request_context.h"
 #include "base/result.h"
 #include "model/ids.h"
+#include "query/span_judge.h"
 #include "storage/trace_store.h"
 #include "traceql/ast.h"
 #include "traceql/order_by.h"
@@ -43,6 +44,9 @@ struct SearchRequest {
   size_t max_bytes = 256u << 20;
   // Threads that may help; nullptr: none.
   Executor* helpers = nullptr;
+  // For perf:category and perf:grade; nullptr: these are refused. Outlives the
+  // call.
+  const SpanJudge* judge = nullptr;
 };
 
 // A value that a query mentioned or made. `key` is the attribute's name

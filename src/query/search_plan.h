@@ -25,7 +25,9 @@ struct SearchPlan {
 };
 
 // Errors as Search.
-Result<SearchPlan> MakeSearchPlan(const SearchRequest& request);
+Result<SearchPlan> MakeSearchPlan(storage::TraceReader& reader,
+                                  const RequestContext& context,
+                                  const SearchRequest& request);
 
 // `profile`: what the operators did; may be nullptr.
 Result<SearchResult> RunSearch(storage::TraceReader& reader,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "query/judging.h"
 #include "query/metrics_fold.h"
 #include "query/scan_units.h"
 #include "query/spansets.h"
@@ -93,12 +94,10 @@ Status Worker::Visit(storage::TraceFrame& frame, const std::string&) {
   if (plan_.filter) RETURN_IF_ERROR(eval.Filter(*plan_.filter, &sets.rows));
   if (!AnySet(sets.rows)) return {};
   RETURN_IF_ERROR(eval.Load(plan_.value));
-  const Leaf& leaf = plan_.value.leaf;
-  if (leaf.kind == Leaf::Kind::kColumn && !leaf.parent) {
-    const FrameColumn& column = eval.column(leaf.columns[0]);
-    if (column.form == FrameColumn::Form::kAbsent) return {};
-    if (column.form == FrameColumn::Form::kCodes) {
-      AddCodes(column, sets.rows);
+  if (const FrameColumn* column = eval.ColumnOf(plan_.value.leaf)) {
+    if (column->form == FrameColumn::Form::kAbsent) return {};
+    if (column->form == FrameColumn::Form::kCodes) {
+      AddCodes(*column, sets.rows);
       return {};
     }
   }
@@ -123,6 +122,13 @@ Result<TagValues> FindTagValues(storage::TraceReader& reader,
                                 const TagValuesRequest& request) {
   ColumnSet columns;
   Plan plan;
+  const bool judged = IsJudgement(request.attribute) ||
+                      (request.filter && MentionsJudgement(*request.filter));
+  if (judged && request.judge != nullptr) {
+    ASSIGN_OR_RETURN(const storage::AttributeKeys keys,
+                     reader.Keys(context, UnixNanos{0}, UnixNanos::Max()));
+    AddJudging(*request.judge, keys.span, &columns);
+  }
   if (request.filter != nullptr) {
     ASSIGN_OR_RETURN(plan.filter, MakeCondition(*request.filter, &columns));
   }

@@ -23,6 +23,8 @@ struct TagValuesRequest {
   size_t max_bytes = 1u << 20;
   // Threads that may help; nullptr: none.
   Executor* helpers = nullptr;
+  // For perf:category and perf:grade; nullptr: these are refused.
+  const SpanJudge* judge = nullptr;
 };
 
 struct TagValues {

@@ -98,6 +98,7 @@ class Differential {
     SearchRequest everything;
     everything.query = &query;
     everything.limit = traces_.size();
+    everything.judge = request.judge;
     const auto all = query::reference::Search(traces_, everything);
     Compare(expected, actual, all.has_value());
     if (all) ComparePages(request);

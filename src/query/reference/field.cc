@@ -344,9 +344,18 @@ Value FieldEvaluator::LookupIntrinsic(Intrinsic intrinsic, const Binding& at) {
       return TextOrNil(batch.String(batch.ScopeOf(row).name));
     case Intrinsic::kInstrumentationVersion:
       return TextOrNil(batch.String(batch.ScopeOf(row).version));
+    case Intrinsic::kPerfCategory: {
+      const uint32_t category = trace.JudgementOf(row).category;
+      if (category == SpanJudge::kNoCategory) return {};
+      return Value::Text(trace.judge()->categories()[category]);
+    }
+    case Intrinsic::kPerfGrade: {
+      const auto bands = trace.JudgementOf(row).bands;
+      if (!bands) return {};
+      return Value::Text(
+          kGradeNames[GradeOf(batch.DurationNanos(row), *bands)]);
+    }
     case Intrinsic::kNone:
-    case Intrinsic::kPerfGrade:
-    case Intrinsic::kPerfCategory:
     case Intrinsic::kParent:
       break;
   }

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "query/mentions.h"
+#include "query/judging.h"
 #include "query/reference/pipeline.h"
 #include "query/reference/reference.h"
 #include "query/reference/series_builder.h"
@@ -69,12 +69,13 @@ class Runner {
 
 // Traces with any time on the axis, oldest first.
 std::vector<Trace> TracesOn(const TimeAxis& axis,
-                            std::span<const SpanBatchPtr> traces) {
+                            std::span<const SpanBatchPtr> traces,
+                            const SpanJudge* judge) {
   const uint64_t start = axis.start_ns > axis.end_ns ? 0 : axis.start_ns;
   std::vector<Trace> out;
   for (const SpanBatchPtr& batch : traces) {
     if (batch->empty()) continue;
-    Trace trace(*batch);
+    Trace trace(*batch, judge);
     if (trace.first_start() <= axis.end_ns &&
         trace.first_start() + trace.duration() >= start) {
       out.push_back(std::move(trace));
@@ -93,10 +94,11 @@ std::vector<Trace> TracesOn(const TimeAxis& axis,
 
 Result<MetricsResult> RunMetrics(std::span<const SpanBatchPtr> traces,
                                  const MetricsRequest& request) {
-  RETURN_IF_ERROR(CheckSupported(*request.query));
+  RETURN_IF_ERROR(CheckJudge(*request.query, request.judge));
   MetricsResult result;
   ASSIGN_OR_RETURN(result.axis, TimeAxis::Make(request));
-  const std::vector<Trace> counted = TracesOn(result.axis, traces);
+  const std::vector<Trace> counted =
+      TracesOn(result.axis, traces, request.judge);
   for (const Trace& trace : counted) {
     ++result.stats.inspected_traces;
     result.stats.inspected_spans += trace.size();

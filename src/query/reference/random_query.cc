@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "query/reference/test_judge.h"
 #include "traceql/checker.h"
 #include "traceql/parser.h"
 
@@ -29,12 +30,14 @@ constexpr std::string_view kTextIntrinsics[] = {
     "name",          "rootName",      "rootServiceName",
     "statusMessage", "event:name",    "instrumentation:name",
     "span:id",       "span:parentID", "trace:id",
-    "link:spanID",   "link:traceID"};
+    "link:spanID",   "link:traceID",  "perf:grade",
+    "perf:category", "perf:grade"};
 constexpr std::string_view kTexts[] = {
-    "\"a\"", "\"b\"",   "\"ab\"",
-    "\"\"",  "\"get\"", "\"front\"",
-    "\"A\"", "\"2\"",   "\"0000000000000001\"",
-    "\"1\"", "\"lib\""};
+    "\"a\"",  "\"b\"",   "\"ab\"",
+    "\"\"",   "\"get\"", "\"front\"",
+    "\"A\"",  "\"2\"",   "\"0000000000000001\"",
+    "\"1\"",  "\"lib\"", "\"F\"",
+    "\"api\""};
 constexpr std::string_view kRegexes[] = {"\"a.*\"",    "\"[ab]\"",  "\"\"",
                                          "\".*\"",     "\"(?i)a\"", "\"0+1\"",
                                          "\"get|put\""};
@@ -315,6 +318,7 @@ SearchRequest RandomSearchRequest(ByteSource& bytes) {
     request.order = traceql::OrderBy{key, bytes.OneIn(2)};
   }
   request.totals = bytes.OneIn(3);
+  request.judge = &TestJudge();
   return request;
 }
 
@@ -328,6 +332,7 @@ MetricsRequest RandomMetricsRequest(ByteSource& bytes) {
   request.instant = bytes.OneIn(5);
   if (bytes.OneIn(4)) request.max_exemplars = 0;
   if (bytes.OneIn(6)) request.max_series = 1 + bytes.Below(4);
+  request.judge = &TestJudge();
   return request;
 }
 

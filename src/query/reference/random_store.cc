@@ -20,7 +20,10 @@ using model::SpanBatchBuilder;
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr std::string_view kKeys[] = {"n", "m", "f", "s", "b", "t", "x"};
 constexpr std::string_view kTexts[] = {"a", "b", "ab", "", "A", "2"};
-constexpr std::string_view kNames[] = {"get", "put", "a", "", "get b"};
+constexpr std::string_view kNames[] = {"get",   "put",  "a",         "",
+                                       "get b", "cron", "memory.get"};
+constexpr std::string_view kTraits[] = {"db.system", "llm.model", "gen_ai.x",
+                                        "messaging.system"};
 constexpr std::string_view kServices[] = {"front", "back", "a"};
 constexpr int64_t kInts[] = {1, 2, 3, 5, -1, 7, 2, 1, 4, 0};
 constexpr double kFloats[] = {0.5, 1.0, 2.5, -1.5, 2.0, 1e300};
@@ -124,6 +127,9 @@ class TraceMaker {
     AddAttributes(bytes_, 5, [this](std::string_view k, const AttrValue& v) {
       builder_.AddSpanAttribute(k, v);
     });
+    if (bytes_.OneIn(3)) {
+      builder_.AddSpanAttribute(bytes_.Of(kTraits), AttrValue::String("x"));
+    }
     AddEventsAndLinks(fields.start.ns);
   }
 

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "query/judging.h"
 #include "query/mentions.h"
 #include "query/reference/pipeline.h"
 #include "query/reference/reference.h"
@@ -115,7 +116,7 @@ bool Before(const OrderBy& by, const Trace& a, const Trace& b) {
 
 Result<SearchResult> Search(std::span<const SpanBatchPtr> traces,
                             const SearchRequest& request) {
-  RETURN_IF_ERROR(CheckSupported(*request.query));
+  RETURN_IF_ERROR(CheckJudge(*request.query, request.judge));
   const Pipeline& pipeline = PipelineOf(*request.query);
   const std::vector<Mention> mentions = MentionsOf(pipeline);
   std::optional<OrderBy> by = request.order;
@@ -124,7 +125,7 @@ Result<SearchResult> Search(std::span<const SpanBatchPtr> traces,
   }
   std::vector<Trace> in_order;
   for (const SpanBatchPtr& batch : traces) {
-    if (!batch->empty()) in_order.emplace_back(*batch);
+    if (!batch->empty()) in_order.emplace_back(*batch, request.judge);
   }
   std::sort(in_order.begin(), in_order.end(),
             [&](const Trace& a, const Trace& b) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "query/reference/test_judge.h"
 #include "query/reference/testing_file.h"
 #include "traceql/checker.h"
 #include "traceql/parser.h"
@@ -150,12 +151,14 @@ Result<Lines> Run(const SemanticsCase& c, const Engine& engine) {
   if (query.is_metrics() && !c.show_values) {
     MetricsRequest request = c.metrics;
     request.query = &query;
+    request.judge = &TestJudge();
     ASSIGN_OR_RETURN(const MetricsResult result,
                      engine.metrics(c.store->traces, request));
     return Render(result, c);
   }
   SearchRequest request = c.search;
   request.query = &query;
+  request.judge = &TestJudge();
   ASSIGN_OR_RETURN(const SearchResult result,
                    engine.search(c.store->traces, request));
   return Render(result, c);

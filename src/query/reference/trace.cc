@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "aggregate/span_traits.h"
+
 namespace khtrace::query::reference {
 
-Trace::Trace(const model::SpanBatch& batch) : batch_(&batch) {
+Trace::Trace(const model::SpanBatch& batch, const SpanJudge* judge)
+    : batch_(&batch), judge_(judge) {
   FindParents();
   NumberNestedSets();
   MeasureTimes();
@@ -117,6 +120,23 @@ void Trace::WriteIds() {
   for (const model::SpanId id : batch_->links().span_id) {
     link_span_ids_.push_back(id.ToHex());
   }
+}
+
+SpanJudge::Judgement Trace::JudgementOf(uint32_t row) const {
+  using aggregate::Trait;
+  SpanJudge::Subject subject;
+  subject.service = batch_->ServiceName(row);
+  subject.name = batch_->String(batch_->spans().name[row]);
+  subject.kind = batch_->spans().kind[row];
+  for (const model::Attr& attr :
+       batch_->Attributes(batch_->spans().attributes[row])) {
+    const Trait trait = aggregate::TraitOfKey(batch_->Key(attr.key));
+    if (trait == Trait::kNone) continue;
+    if (subject.trait == Trait::kNone || trait < subject.trait) {
+      subject.trait = trait;
+    }
+  }
+  return judge_->Judge(subject);
 }
 
 }  // namespace khtrace::query::reference

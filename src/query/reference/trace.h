@@ -7,6 +7,7 @@
 
 #include "aggregate/span_tree.h"
 #include "model/span_batch.h"
+#include "query/span_judge.h"
 
 namespace khtrace::query::reference {
 
@@ -17,9 +18,13 @@ class Trace {
   static constexpr uint32_t kNoRow = aggregate::kNoRow;
 
   // `batch`: one trace, in order of (start, span id, kind), at least a span.
-  explicit Trace(const model::SpanBatch& batch);
+  // `judge`: for perf:category and perf:grade; outlives the trace.
+  explicit Trace(const model::SpanBatch& batch,
+                 const SpanJudge* judge = nullptr);
 
   const model::SpanBatch& batch() const { return *batch_; }
+  const SpanJudge* judge() const { return judge_; }
+  SpanJudge::Judgement JudgementOf(uint32_t row) const;
   uint32_t size() const { return batch_->row_count(); }
   uint64_t start(uint32_t row) const { return batch_->spans().start[row].ns; }
 
@@ -71,6 +76,7 @@ class Trace {
   void WriteIds();
 
   const model::SpanBatch* batch_;
+  const SpanJudge* judge_;
   std::vector<uint32_t> parents_;
   std::vector<uint32_t> child_counts_;
   std::vector<int64_t> left_;

@@ -65,6 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     query::SearchRequest everything;
     everything.query = &search;
     everything.limit = traces.size() + 1;
+    everything.judge = request.judge;
     Compare(search, query::reference::Search(traces, request),
             query::Search(store, {}, request),
             query::reference::Search(traces, everything).has_value());
