@@ -9,9 +9,8 @@ namespace {
 
 using model::SpanKind;
 using model::StatusCode;
-using storage::Compare;
-using storage::Condition;
-using storage::Field;
+using query::SpanCondition;
+using Of = query::SpanCondition::Of;
 
 constexpr std::array<std::pair<std::string_view, SpanKind>, 6> kKinds{{
     {"", SpanKind::kUnspecified},
@@ -22,73 +21,71 @@ constexpr std::array<std::pair<std::string_view, SpanKind>, 6> kKinds{{
     {"consumer", SpanKind::kConsumer},
 }};
 
-Condition TextIs(Field field, std::string_view text) {
-  Condition condition;
-  condition.field = field;
+SpanCondition TextIs(Of of, std::string_view text) {
+  SpanCondition condition;
+  condition.of = of;
   condition.text = text;
   return condition;
 }
 
-Condition NumberIs(Field field, Compare compare, uint64_t number) {
-  Condition condition;
-  condition.field = field;
-  condition.compare = compare;
-  condition.integer = number;
+SpanCondition NumberIs(Of of, uint64_t number) {
+  SpanCondition condition;
+  condition.of = of;
+  condition.number = number;
   return condition;
 }
 
-Condition StatusIs(Compare compare, StatusCode status) {
-  return NumberIs(Field::kStatus, compare, static_cast<uint64_t>(status));
+SpanCondition StatusIs(Of of, StatusCode status) {
+  return NumberIs(of, static_cast<uint64_t>(status));
 }
 
-Condition TagIs(const std::string& key, const std::string& value) {
+SpanCondition TagIs(const std::string& key, const std::string& value) {
   if (key == "error" && value == "true") {
-    return StatusIs(Compare::kEqual, StatusCode::kError);
+    return StatusIs(Of::kStatus, StatusCode::kError);
   }
   if (key == "error" && value == "false") {
-    return StatusIs(Compare::kNotEqual, StatusCode::kError);
+    return StatusIs(Of::kNotStatus, StatusCode::kError);
   }
   if (key == "otel.status_code" && value == "ERROR") {
-    return StatusIs(Compare::kEqual, StatusCode::kError);
+    return StatusIs(Of::kStatus, StatusCode::kError);
   }
   if (key == "otel.status_code" && value == "OK") {
-    return StatusIs(Compare::kEqual, StatusCode::kOk);
+    return StatusIs(Of::kStatus, StatusCode::kOk);
   }
   if (const auto kind = JaegerKind(value); key == "span.kind" && kind) {
-    return NumberIs(Field::kKind, Compare::kEqual,
-                    static_cast<uint64_t>(*kind));
+    return NumberIs(Of::kKind, static_cast<uint64_t>(*kind));
   }
-  Condition condition = TextIs(Field::kAttribute, value);
+  SpanCondition condition = TextIs(Of::kTag, value);
   condition.key = key;
   return condition;
 }
 
 }  // namespace
 
-storage::ScanRequest ToScanRequest(const JaegerSearch& search) {
-  storage::ScanRequest request;
-  request.start = search.start;
-  request.end = search.end;
+query::FindRequest ToFindRequest(const JaegerSearch& search,
+                                 Executor* helpers) {
+  query::FindRequest request;
   request.limit = static_cast<size_t>(search.limit);
-  std::vector<Condition>& conditions = request.conditions;
+  request.helpers = helpers;
+  request.spans.start = search.start;
+  request.spans.end = search.end;
+  std::vector<SpanCondition>& conditions = request.spans.all;
   if (!search.service.empty()) {
-    conditions.push_back(TextIs(Field::kService, search.service));
+    conditions.push_back(TextIs(Of::kService, search.service));
   }
   if (!search.operation.empty() && search.operation != "all") {
-    conditions.push_back(TextIs(Field::kName, search.operation));
+    conditions.push_back(TextIs(Of::kName, search.operation));
   }
   for (const auto& [key, value] : search.tags) {
     conditions.push_back(TagIs(key, value));
   }
   if (search.min_duration) {
-    conditions.push_back(
-        NumberIs(Field::kDuration, Compare::kGreaterEqual,
-                 static_cast<uint64_t>(search.min_duration->count())));
+    conditions.push_back(NumberIs(
+        Of::kMinDuration, static_cast<uint64_t>(search.min_duration->count())));
   }
   if (search.max_duration) {
-    conditions.push_back(
-        NumberIs(Field::kDuration, Compare::kLessEqual,
-                 static_cast<uint64_t>(search.max_duration->count())));
+    conditions.push_back(NumberIs(
+        Of::kMaxDuration, static_cast<uint64_t>(search.max_duration->count())));
   }
   return request;
 }

@@ -8,7 +8,7 @@
 
 #include "api/params.h"
 #include "model/span_batch.h"
-#include "storage/scan_request.h"
+#include "query/find_traces.h"
 
 // What the two generations of Jaeger's query API have in common.
 
@@ -30,7 +30,7 @@ struct JaegerSearch {
 // its events, compared as text. Tags that Jaeger derives are matched where
 // they come from: `error=true|false` and `otel.status_code=OK|ERROR` against
 // the status, `span.kind=server` against the kind.
-storage::ScanRequest ToScanRequest(const JaegerSearch& search);
+query::FindRequest ToFindRequest(const JaegerSearch& search, Executor* helpers);
 
 // "server"; "" for unspecified.
 std::string_view JaegerKindName(model::SpanKind kind);

@@ -224,7 +224,7 @@ Result<HttpResponse> SearchTraces(const ApiContext& api,
   ASSIGN_OR_RETURN(const JaegerSearch search, SearchParams(api, request.query));
   ASSIGN_OR_RETURN(
       const query::FetchedTraces found,
-      query::FetchTraces(api.reader, context, ToScanRequest(search),
+      query::FetchTraces(api.reader, context, ToFindRequest(search, &api.cpu),
                          api.options.max_answer_bytes));
   std::vector<JaegerV1Error> errors;
   if (found.truncated) errors.push_back(TooMuch(api, found.traces.size()));

@@ -182,7 +182,7 @@ Result<HttpResponse> SearchTraces(const ApiContext& api,
   ASSIGN_OR_RETURN(const JaegerSearch search, SearchParams(api, request.query));
   ASSIGN_OR_RETURN(
       const query::FetchedTraces found,
-      query::FetchTraces(api.reader, context, ToScanRequest(search),
+      query::FetchTraces(api.reader, context, ToFindRequest(search, &api.cpu),
                          api.options.max_answer_bytes));
   if (found.truncated) {
     return Bad("query.searchDepth",
@@ -238,12 +238,12 @@ Result<HttpResponse> TraceSummaries(const ApiContext& api,
   w.BeginObject();
   w.Key("summaries");
   w.BeginArray();
-  RETURN_IF_ERROR(query::VisitTraces(api.reader, context, ToScanRequest(search),
-                                     [&w](const model::SpanBatchPtr& trace) {
-                                       WriteSummary(query::Summarize(*trace),
-                                                    w);
-                                       return true;
-                                     }));
+  RETURN_IF_ERROR(
+      query::VisitTraces(api.reader, context, ToFindRequest(search, &api.cpu),
+                         [&w](const model::SpanBatchPtr& trace) {
+                           WriteSummary(query::Summarize(*trace), w);
+                           return true;
+                         }));
   w.EndArray();
   w.EndObject();
   return net::JsonResponse(200, std::move(body));

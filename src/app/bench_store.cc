@@ -22,6 +22,7 @@
 #include "base/mutex.h"
 #include "base/text.h"
 #include "codec/otlp.h"
+#include "query/find_traces.h"
 #include "storage/columnar/columnar_store.h"
 
 namespace khtrace::app {
@@ -320,10 +321,12 @@ Status Ask(ColumnarStore& store, std::vector<model::TraceId> ids) {
   Row("services, ms", fmt::format("{:.3f}", SecondsSince(start) * 1e3));
   Latencies newest;
   for (const std::string& service : services) {
-    storage::ScanRequest request;
-    request.conditions = {{.field = storage::Field::kService, .text = service}};
+    query::FindRequest request;
+    query::SpanCondition& condition = request.spans.all.emplace_back();
+    condition.of = query::SpanCondition::Of::kService;
+    condition.text = service;
     const auto begin = SteadyClock::now();
-    RETURN_IF_ERROR(store.FindTraces({}, request));
+    RETURN_IF_ERROR(query::FindTraces(store, {}, request));
     newest.push_back(SecondsSince(begin) * 1e3);
   }
   PrintLatencies("newest 20 of a service, p50 / p95 / p99, ms",

@@ -44,6 +44,8 @@ std::string_view MethodText(FilterMethod method) {
       return "by column: of span, resource and scope the first that has it";
     case FilterMethod::kTraceIds:
       return "by trace";
+    case FilterMethod::kEvents:
+      return "by column, for each event or link";
     case FilterMethod::kRows:
       break;
   }
@@ -158,6 +160,7 @@ void PlanPrinter::AddPruning(const Expr& truth, PlanNode* node) const {
     case Pruning::kNone:
       break;
     case Pruning::kText:
+    case Pruning::kShown:
       node->children.push_back(Operator(
           "unless", TextOf(truth) + ": by dictionary or filter", &truth));
       return;
@@ -224,7 +227,7 @@ PlanNode PlanPrinter::Condition(const Expr& truth) const {
     for (const Expr* child : OrderOfConditions(truth)) {
       node.children.push_back(Condition(*child));
     }
-    if (truth.by_row()) {
+    if (TogetherByRow(truth)) {
       node.children.push_back(
           {"test", TextOf(truth) + ": together, span by span"});
     }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/check.h"
@@ -473,8 +474,37 @@ bool Predicate::Holds(const Value& value) const {
       return !value.nil();
     case Kind::kNotExists:
       return value.nil();
+    case Kind::kShown:
+      break;
   }
+  KHTRACE_CHECK(kind != Kind::kShown);
   return false;
+}
+
+Predicate Predicate::Shown(std::string_view text) {
+  Predicate out;
+  out.kind = Kind::kShown;
+  out.literal = Value::Text(text);
+  int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc() && stopped == end &&
+      fmt::to_string(number) == text) {
+    out.shown_int = number;
+  }
+  return out;
+}
+
+bool Predicate::Holds(const model::AttrValue& value) const {
+  if (kind != Kind::kShown) return Holds(FromAttribute(value));
+  switch (value.type) {
+    case model::AttrType::kString:
+      return value.bytes == literal.text;
+    case model::AttrType::kInt:
+      return shown_int == value.AsInt();
+    default:
+      return model::ToDisplayString(value) == literal.text;
+  }
 }
 
 Status CheckColumns(const ColumnSet& columns) {

@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "model/attr_value.h"
 #include "query/value.h"
 #include "storage/trace_frame.h"
 #include "traceql/ast.h"
@@ -94,13 +96,27 @@ struct Leaf {
 
 // What is asked of one value.
 struct Predicate {
-  enum class Kind : uint8_t { kCompare, kMatch, kTrue, kExists, kNotExists };
+  enum class Kind : uint8_t {
+    kCompare,
+    kMatch,
+    kTrue,
+    kExists,
+    kNotExists,
+    kShown,  // it is there and model::ToDisplayString is the literal's text
+  };
   Kind kind = Kind::kTrue;
   traceql::BinaryOp op = traceql::BinaryOp::kEqual;
   Value literal;  // borrows the query's text
   std::optional<Regex> regex;
+  // Of kShown: the integer that is shown so.
+  std::optional<int64_t> shown_int;
 
+  static Predicate Shown(std::string_view text);
+  // Not of kShown, which tells apart what is one Value.
   bool Holds(const Value& value) const;
+  // Of an attribute as it is stored.
+  bool Holds(const model::AttrValue& value) const;
+  bool HoldsOfNothing() const { return kind != Kind::kShown && Holds(Value()); }
 };
 
 // A node of an expression: values up to kNotValue, truths from kTest on.

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
+#include <utility>
+
+#include "traceql/ast.h"
 
 namespace khtrace::query {
 namespace {
@@ -31,6 +34,19 @@ bool IsOpen(const storage::TimeHint& hint) {
   return hint.start == UnixNanos{0} && hint.end == UnixNanos::Max();
 }
 
+// Every span: what is asked of them stands in SearchRequest::spans.
+traceql::Query Everything() {
+  traceql::SpansetFilter all;
+  all.condition.node = traceql::Static(true);
+  traceql::SpansetExpr spans;
+  spans.node = std::move(all);
+  traceql::Pipeline pipeline;
+  pipeline.stages.emplace_back(std::move(spans));
+  traceql::Query query;
+  query.root = std::move(pipeline);
+  return query;
+}
+
 }  // namespace
 
 Result<model::SpanBatchPtr> GetTrace(storage::TraceReader& reader,
@@ -44,16 +60,31 @@ Result<model::SpanBatchPtr> GetTrace(storage::TraceReader& reader,
   return reader.GetTrace(context, id);
 }
 
+Result<SearchResult> FindTraces(storage::TraceReader& reader,
+                                const RequestContext& context,
+                                const FindRequest& request) {
+  const traceql::Query everything = Everything();
+  SearchRequest search;
+  search.query = &everything;
+  search.spans = &request.spans;
+  // Not a start: a span whose end lies before it starts within the range and
+  // may have no time in it.
+  search.end = request.spans.end;
+  search.limit = request.limit;
+  search.spans_per_spanset = 1;
+  search.helpers = request.helpers;
+  return Search(reader, context, search);
+}
+
 Status VisitTraces(
     storage::TraceReader& reader, const RequestContext& context,
-    const storage::ScanRequest& request,
+    const FindRequest& request,
     const std::function<bool(const model::SpanBatchPtr&)>& visit) {
-  ASSIGN_OR_RETURN(const storage::FindTracesResult found,
-                   reader.FindTraces(context, request));
-  for (const storage::TraceMatch& match : found.matches) {
+  ASSIGN_OR_RETURN(const SearchResult found,
+                   FindTraces(reader, context, request));
+  for (const TraceHit& hit : found.traces) {
     RETURN_IF_ERROR(context.Check());
-    auto trace =
-        reader.GetTrace(context, match.trace_id, {.start = match.start});
+    auto trace = reader.GetTrace(context, hit.trace_id, {.start = hit.start});
     if (!trace && trace.error().code == Code::kNotFound) continue;
     if (!trace) return std::move(trace).error();
     if (!visit(*trace)) break;
@@ -63,7 +94,7 @@ Status VisitTraces(
 
 Result<FetchedTraces> FetchTraces(storage::TraceReader& reader,
                                   const RequestContext& context,
-                                  const storage::ScanRequest& request,
+                                  const FindRequest& request,
                                   size_t max_bytes) {
   FetchedTraces answer;
   AnswerBudget budget(max_bytes);

@@ -6,11 +6,13 @@
 #include <span>
 #include <vector>
 
+#include "base/executor.h"
 #include "base/request_context.h"
 #include "base/result.h"
 #include "model/ids.h"
 #include "model/span_batch.h"
-#include "storage/scan_request.h"
+#include "query/search.h"
+#include "query/span_conditions.h"
 #include "storage/trace_store.h"
 
 namespace khtrace::query {
@@ -22,12 +24,25 @@ Result<model::SpanBatchPtr> GetTrace(storage::TraceReader& reader,
                                      const model::TraceId& id,
                                      const storage::TimeHint& hint = {});
 
+// Which traces? Those in which one span meets all conditions.
+struct FindRequest {
+  SpanConditions spans;
+  size_t limit = 20;  // traces
+  // Threads that may help; nullptr: none.
+  Executor* helpers = nullptr;
+};
+
+// The newest ones, one span told of each. Errors as Search.
+Result<SearchResult> FindTraces(storage::TraceReader& reader,
+                                const RequestContext& context,
+                                const FindRequest& request);
+
 // Finds traces and hands them over one after the other, newest first, so that
 // only one is in memory on our account. `visit` returns false to stop. A trace
 // that retention took away meanwhile is left out.
 Status VisitTraces(
     storage::TraceReader& reader, const RequestContext& context,
-    const storage::ScanRequest& request,
+    const FindRequest& request,
     const std::function<bool(const model::SpanBatchPtr&)>& visit);
 
 struct FetchedTraces {
@@ -41,8 +56,7 @@ struct FetchedTraces {
 // first one always does). Larger: fuller answers, more memory a query.
 Result<FetchedTraces> FetchTraces(storage::TraceReader& reader,
                                   const RequestContext& context,
-                                  const storage::ScanRequest& request,
-                                  size_t max_bytes);
+                                  const FindRequest& request, size_t max_bytes);
 
 struct TracesById {
   std::vector<model::SpanBatchPtr> traces;  // in the order asked for

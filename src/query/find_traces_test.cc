@@ -28,8 +28,8 @@ class FindTracesTest : public testing::Test {
     store_.Write(context_, std::make_shared<model::SpanBatch>(builder.Build()),
                  [](Status status) { ASSERT_TRUE(status); });
   }
-  static storage::ScanRequest Newest(size_t limit) {
-    storage::ScanRequest request;
+  static FindRequest Newest(size_t limit) {
+    FindRequest request;
     request.limit = limit;
     return request;
   }

@@ -47,19 +47,23 @@ enum class FilterMethod : uint8_t {
   kColumn,    // by column; of texts by the values of its dictionary
   kColumns,   // by the columns of span, resource and scope together
   kTraceIds,  // by trace
+  kEvents,    // by column, for each event or link
   kRows,      // span by span
 };
 FilterMethod MethodOf(const Expr& truth);
 
-// The children of a kAll that are decided for all rows at once, cheap ones
-// first; those that look at events, links or may fail come together behind.
+// The children of a kAll that are decided one after the other, cheap ones
+// first; those that have to hold of the same event or link, or may fail, come
+// together behind (TogetherByRow).
 std::vector<const Expr*> OrderOfConditions(const Expr& all);
+bool TogetherByRow(const Expr& all);
 
 // What can rule a condition out without a look at its rows.
 enum class Pruning : uint8_t {
   kNone,
-  kText,  // dictionaries and filters
-  kZone,  // the least and the greatest integer
+  kText,   // dictionaries and filters
+  kShown,  // both of them
+  kZone,   // the least and the greatest integer
 };
 Pruning PruningOf(const Expr& truth);
 
@@ -141,6 +145,7 @@ class FrameEval {
   Status LoadTraits(const Judging& judging,
                     std::vector<aggregate::Trait>* traits);
   Result<bool> MayHoldTest(const Expr& test);
+  Result<bool> MayShow(const Predicate& shown, uint32_t index);
   Status FilterNode(const Expr& truth, Mask* mask);
   Status LoadTree();
   Result<bool> FilterByText(const Expr& test, Mask* mask);
@@ -151,7 +156,8 @@ class FrameEval {
   Status FilterOr(const Expr& expr, Mask* mask);
   Status FilterRows(const Expr& expr, Mask* mask);
   void TestColumn(const Expr& test, const storage::FrameColumn& column,
-                  Mask* holds, Mask* present);
+                  size_t rows, Mask* holds, Mask* present);
+  Status FilterEvents(const Expr& test, Mask* mask);
   void TestInts(const Expr& test, const storage::FrameColumn& column,
                 Mask* holds);
   bool HoldsForSome(const Expr& truth, uint32_t row);

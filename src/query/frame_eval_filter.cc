@@ -70,6 +70,36 @@ std::optional<std::pair<int64_t, int64_t>> RangeOf(const Predicate& predicate) {
   }
 }
 
+// A test of a value that each event (each link) has in a column.
+bool IsEventTest(const Expr& expr) {
+  return expr.kind == Kind::kTest && !expr.can_fail &&
+         (expr.leaf.kind == LeafKind::kEvent ||
+          expr.leaf.kind == LeafKind::kLink);
+}
+
+// What attributes are stored as; of a value that is there.
+model::AttrValue StoredAt(const FrameColumn& column, uint32_t row) {
+  if (column.form == Form::kValues) return column.values[row];
+  return {model::AttrType::kDouble, column.bits[row], {}};
+}
+
+// What booleans, floats and empty values look like. Floats: nearly.
+bool IsShownScalar(std::string_view text) {
+  constexpr std::string_view kOfFloats = "0123456789+-.einfa";
+  return text == "true" || text == "false" ||
+         text.find_first_not_of(kOfFloats) == std::string_view::npos;
+}
+
+// What arrays, key-value lists and bytes (as Base64) look like.
+bool IsShownStructure(std::string_view text) {
+  if (text.starts_with('[') || text.starts_with('{')) return true;
+  if (text.size() % 4 != 0) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
+  });
+}
+
 }  // namespace
 
 bool AnySet(const Mask& mask) { return AnySet(mask, 0, mask.size()); }
@@ -87,9 +117,8 @@ const PredicateTables::Table& PredicateTables::Get(
   table->dictionary = of;
   table->holds.resize(of->values.size());
   for (size_t i = 0; i < of->values.size(); ++i) {
-    const Value value =
-        of->present[i] != 0 ? FromAttribute(of->values[i]) : Value();
-    table->holds[i] = test.predicate.Holds(value);
+    table->holds[i] = of->present[i] != 0 ? test.predicate.Holds(of->values[i])
+                                          : test.predicate.HoldsOfNothing();
     table->any |= table->holds[i] != 0;
   }
   return *table;
@@ -101,6 +130,7 @@ uint64_t CountSet(const Mask& mask) {
 
 FilterMethod MethodOf(const Expr& expr) {
   const bool logic = expr.kind == Kind::kAnd || expr.kind == Kind::kOr;
+  if (IsEventTest(expr)) return FilterMethod::kEvents;
   if (expr.by_row() && !logic) return FilterMethod::kRows;
   switch (expr.kind) {
     case Kind::kTruth:
@@ -127,10 +157,17 @@ FilterMethod MethodOf(const Expr& expr) {
   }
 }
 
+bool TogetherByRow(const Expr& all) {
+  return all.can_fail ||
+         std::count_if(all.children.begin(), all.children.end(),
+                       [](const Expr& child) { return child.bound(); }) > 1;
+}
+
 std::vector<const Expr*> OrderOfConditions(const Expr& all) {
+  const bool together = TogetherByRow(all);
   std::vector<const Expr*> order;
   for (const Expr& child : all.children) {
-    if (!child.by_row()) order.push_back(&child);
+    if (!together || !child.by_row()) order.push_back(&child);
   }
   std::stable_sort(
       order.begin(), order.end(),
@@ -143,6 +180,9 @@ Pruning PruningOf(const Expr& expr) {
                       expr.leaf.kind == LeafKind::kEvent ||
                       expr.leaf.kind == LeafKind::kAnyAttribute;
   const Predicate& predicate = expr.predicate;
+  if (expr.kind == Kind::kTest && predicate.kind == Predicate::Kind::kShown) {
+    return Pruning::kShown;
+  }
   if (expr.kind != Kind::kTest || !column ||
       predicate.kind != Predicate::Kind::kCompare) {
     return Pruning::kNone;
@@ -179,6 +219,18 @@ Result<bool> FrameEval::MayHold(const Expr& expr) {
   }
 }
 
+// Whether some value of the column may be shown as the text.
+Result<bool> FrameEval::MayShow(const Predicate& shown, uint32_t index) {
+  const std::string_view text = shown.literal.text;
+  ASSIGN_OR_RETURN(const bool as_text, frame_.MayHaveText(index, text));
+  if (as_text) return true;
+  if (shown.shown_int) {
+    // True as well for what is neither an integer nor a text.
+    return frame_.MayHaveInt(index, *shown.shown_int, *shown.shown_int);
+  }
+  return IsShownScalar(text) || IsShownStructure(text);
+}
+
 Result<bool> FrameEval::MayHoldTest(const Expr& expr) {
   const Pruning pruning = PruningOf(expr);
   if (pruning == Pruning::kNone) return true;
@@ -189,7 +241,8 @@ Result<bool> FrameEval::MayHoldTest(const Expr& expr) {
     const uint32_t index = expr.leaf.columns[i];
     ASSIGN_OR_RETURN(
         const bool may,
-        pruning == Pruning::kText
+        pruning == Pruning::kShown ? MayShow(predicate, index)
+        : pruning == Pruning::kText
             ? frame_.MayHaveText(index, predicate.literal.text)
             : frame_.MayHaveInt(index, range->first, range->second));
     if (may) return true;
@@ -234,20 +287,22 @@ Status FrameEval::FilterNode(const Expr& expr, Mask* mask) {
       return FilterAny(expr, mask);
     case FilterMethod::kTraceIds:
       return FilterTraceId(expr, mask);
+    case FilterMethod::kEvents:
+      return FilterEvents(expr, mask);
     case FilterMethod::kRows:
       break;
   }
   return FilterRows(expr, mask);
 }
 
-// The parts that look at events and links hold of one event and one link
-// together; the others are tested for all rows at once.
+// Parts that look at events and links hold of one event and one link together;
+// one alone, and the others, are tested for all rows at once.
 Status FrameEval::FilterAnd(const Expr& expr, Mask* mask) {
   for (const Expr* child : OrderOfConditions(expr)) {
     RETURN_IF_ERROR(Filter(*child, mask));
     if (!AnySet(*mask)) return {};
   }
-  return expr.by_row() ? FilterRows(expr, mask) : Status();
+  return TogetherByRow(expr) ? FilterRows(expr, mask) : Status();
 }
 
 Status FrameEval::FilterOr(const Expr& expr, Mask* mask) {
@@ -259,13 +314,19 @@ Status FrameEval::FilterOr(const Expr& expr, Mask* mask) {
       open[i] &= holds[i] ^ 1;
     }
   };
+  // Where none divides, each child may find its own event.
   for (const Expr& child : expr.children) {
-    if (child.by_row()) continue;
+    if (expr.can_fail && child.by_row()) continue;
+    // Another child kept the unit: this one's columns need not be read.
+    if (child.kind == Kind::kTest) {
+      ASSIGN_OR_RETURN(const bool may, MayHoldTest(child));
+      if (!may) continue;
+    }
     Mask holds = open;
     RETURN_IF_ERROR(Filter(child, &holds));
     add(holds);
   }
-  if (expr.by_row()) {
+  if (expr.can_fail) {
     Mask holds = open;
     RETURN_IF_ERROR(FilterRows(expr, &holds));
     add(holds);
@@ -276,6 +337,15 @@ Status FrameEval::FilterOr(const Expr& expr, Mask* mask) {
 
 void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
                          Mask* holds) {
+  if (test.predicate.kind == Predicate::Kind::kShown) {
+    const std::optional<int64_t>& wanted = test.predicate.shown_int;
+    for (size_t row = 0; wanted && row < column.bits.size(); ++row) {
+      const bool there = column.present.empty() || column.present[row] != 0;
+      (*holds)[row] =
+          there && static_cast<int64_t>(column.bits[row]) == *wanted;
+    }
+    return;
+  }
   const Value& literal = test.predicate.literal;
   const Type type = test.leaf.type;
   const bool enumerated = type == Type::kStatus || type == Type::kKind;
@@ -318,8 +388,7 @@ void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
 // Whether the predicate holds of each row's value (or of nil), and which rows
 // have one.
 void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
-                           Mask* holds, Mask* present) {
-  const size_t rows = frame_.span_count();
+                           size_t rows, Mask* holds, Mask* present) {
   holds->assign(rows, 0);
   const auto keep_present = [&](auto of) {
     if (present == nullptr) return;
@@ -328,7 +397,7 @@ void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
   };
   switch (column.form) {
     case Form::kAbsent:
-      std::fill(holds->begin(), holds->end(), test.predicate.Holds(Value()));
+      std::fill(holds->begin(), holds->end(), test.predicate.HoldsOfNothing());
       return keep_present([](size_t) -> uint8_t { return 0; });
     case Form::kCodes: {
       const PredicateTables::Table& table =
@@ -347,8 +416,9 @@ void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
     case Form::kDoubles:
     case Form::kValues:
       for (uint32_t row = 0; row < rows; ++row) {
-        (*holds)[row] =
-            test.predicate.Holds(FromColumn(column, test.leaf.type, row));
+        const bool there = column.present.empty() || column.present[row] != 0;
+        (*holds)[row] = there ? test.predicate.Holds(StoredAt(column, row))
+                              : test.predicate.HoldsOfNothing();
       }
       break;
   }
@@ -360,7 +430,8 @@ void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
 // Texts that are in few rows are looked for, not read. False: to be read.
 Result<bool> FrameEval::FilterByText(const Expr& test, Mask* mask) {
   const uint32_t index = test.leaf.columns[0];
-  if (PruningOf(test) != Pruning::kText) return false;
+  const Pruning pruning = PruningOf(test);
+  if (pruning != Pruning::kText && pruning != Pruning::kShown) return false;
   if (columns_.size() > index && columns_[index] != nullptr) return false;
   const Stopwatch watch;
   const uint64_t before = frame_.bytes_read();
@@ -395,7 +466,7 @@ Status FrameEval::FilterTest(const Expr& test, Mask* mask) {
     return {};
   }
   Mask holds;
-  TestColumn(test, column, &holds, nullptr);
+  TestColumn(test, column, mask->size(), &holds, nullptr);
   for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= holds[row];
   return {};
 }
@@ -406,16 +477,35 @@ Status FrameEval::FilterAny(const Expr& test, Mask* mask) {
   Mask out;
   Mask holds;
   Mask present;
-  TestColumn(test, *columns_[test.leaf.columns[2]], &out, nullptr);
+  TestColumn(test, *columns_[test.leaf.columns[2]], mask->size(), &out,
+             nullptr);
   for (const size_t i : {1, 0}) {
     const FrameColumn& column = *columns_[test.leaf.columns[i]];
     if (column.form == Form::kAbsent) continue;
-    TestColumn(test, column, &holds, &present);
+    TestColumn(test, column, mask->size(), &holds, &present);
     for (size_t row = 0; row < out.size(); ++row) {
       out[row] = present[row] != 0 ? holds[row] : out[row];
     }
   }
   for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= out[row];
+  return {};
+}
+
+// A span without event is asked about none.
+Status FrameEval::FilterEvents(const Expr& test, Mask* mask) {
+  RETURN_IF_ERROR(Load(test.leaf));
+  const std::vector<uint32_t>& ends =
+      test.leaf.of_event() ? *event_ends_ : *link_ends_;
+  const FrameColumn& column = *columns_[test.leaf.columns[0]];
+  const uint8_t of_none = test.predicate.HoldsOfNothing();
+  Mask holds;
+  TestColumn(test, column, ends.empty() ? 0 : ends.back(), &holds, nullptr);
+  uint32_t begin = 0;
+  for (size_t row = 0; row < mask->size(); ++row) {
+    const uint32_t end = ends[row];
+    (*mask)[row] &= begin == end ? of_none : AnySet(holds, begin, end);
+    begin = end;
+  }
   return {};
 }
 

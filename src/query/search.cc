@@ -11,6 +11,7 @@
 #include "query/mentions.h"
 #include "query/scan_units.h"
 #include "query/search_plan.h"
+#include "query/span_conditions.h"
 #include "query/top_traces.h"
 
 namespace khtrace::query {
@@ -266,7 +267,8 @@ Status Worker::MakeHits(FrameEval& eval, const Spansets& sets,
 void FillPage(Shared& shared, SearchResult* result) {
   TopTraces::Page page = shared.top.Take();
   const TraceOrder& order = shared.plan.order;
-  if (page.more && !page.traces.empty()) {
+  const bool pages = shared.request.spans == nullptr;
+  if (page.more && pages && !page.traces.empty()) {
     result->next = WriteCursor(order, CursorNameOf(*shared.plan.source),
                                order.RankOf(page.traces.back()));
   }
@@ -297,6 +299,10 @@ Result<SearchPlan> MakeSearchPlan(storage::TraceReader& reader,
         ReadCursor(plan.order, CursorNameOf(*plan.source), request.after));
   }
   ASSIGN_OR_RETURN(plan.pipeline, MakePipeline(*plan.source, &plan.columns));
+  if (request.spans != nullptr) {
+    plan.pipeline.stages.emplace(plan.pipeline.stages.begin(),
+                                 MakeFilter(*request.spans, &plan.columns));
+  }
   ASSIGN_OR_RETURN(plan.hits,
                    MakeHitColumns(MentionsOf(*plan.source), &plan.columns));
   RETURN_IF_ERROR(CheckColumns(plan.columns));
@@ -307,6 +313,7 @@ storage::FrameRequest ScanOf(const SearchRequest& request,
                              const SearchPlan& plan) {
   storage::FrameRequest scan{plan.columns.keys(), request.start, request.end,
                              UnixNanos{0}};
+  if (request.spans != nullptr) scan.spans_start = request.spans->start;
   // What lies before the cursor in time need not be looked at again.
   const traceql::OrderBy& by = plan.order.by();
   if (plan.after && by.key == Key::kStart && !request.totals) {

@@ -19,11 +19,16 @@
 
 namespace khtrace::query {
 
+struct SpanConditions;
+
 // A TraceQL query that asks for spans.
 struct SearchRequest {
   // Parsed and checked; of a metrics query, what stands before the metric is
   // searched for. Outlives the call.
   const traceql::Query* query = nullptr;
+  // What spans must meet to come into the query; nullptr: nothing. Outlives the
+  // call. With it there are no cursors.
+  const SpanConditions* spans = nullptr;
   // Traces with any time in [start, end].
   UnixNanos start{0};
   UnixNanos end = UnixNanos::Max();

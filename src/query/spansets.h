@@ -90,6 +90,10 @@ struct PipelinePlan {
 Result<PipelinePlan> MakePipeline(const traceql::Pipeline& pipeline,
                                   ColumnSet* columns);
 
+// What SearchRequest::spans asks, as a pipeline's first stage. `conditions`
+// outlives the result.
+SpansetPlan MakeFilter(const SpanConditions& conditions, ColumnSet* columns);
+
 // What MayMatch looks at, or nullptr; of an operator, its right side, and its
 // left side if NeedsLeft.
 const SpansetPlan* PruningStage(const PipelinePlan& plan);

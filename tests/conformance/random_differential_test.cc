@@ -2,6 +2,7 @@
 // Every backend gives the oracle's answers on random spans, whatever happens
 // in between: flushes and restarts at random points, batches sent again.
 // KHTRACE_DIFFERENTIAL_SEEDS raises the number of seeds for a long run.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <random>
 
 #include "model/testing.h"
+#include "query/find_traces.h"
 #include "store_under_test.h"
 
 namespace khtrace::conformance {
@@ -42,6 +44,9 @@ class Differential {
       if (OneIn(2)) CompareAnswers();
     }
     CompareAnswers();
+    for (int i = 0; i < 20; ++i) {
+      CompareFinds(*sent_[Below(sent_.size())]);
+    }
   }
 
  private:
@@ -83,6 +88,135 @@ class Differential {
               DescribeDependencies(tested_.store(), {}, UnixNanos::Max()));
     CompareAggregates(batch);
     CompareKeys(batch);
+  }
+
+  // What Jaeger's API asks, through the plan of TraceQL: as one span after the
+  // other says.
+  void CompareFinds(const SpanBatch& batch) {
+    query::FindRequest request;
+    ScanRequest scan = RandomRequest(batch);
+    scan.conditions.clear();
+    const RowIndex row = RandomRow(batch);
+    for (uint64_t n = Below(4); n > 0; --n) {
+      request.spans.all.push_back(RandomSpanCondition(batch, row));
+      scan.conditions.push_back(ConditionOf(request.spans.all.back()));
+    }
+    request.spans.start = scan.start;
+    request.spans.end = scan.end;
+    request.limit = scan.limit;
+    auto wanted = oracle_.store().FindTraces({}, scan);
+    ASSERT_TRUE(wanted);
+    std::vector<std::string> expected;
+    for (const auto& match : wanted->matches) {
+      expected.push_back(
+          fmt::format("{} {}", match.trace_id.ToHex(), match.start.ns));
+    }
+    const auto result = query::FindTraces(tested_.store(), {}, request);
+    ASSERT_TRUE(result) << result.error().message;
+    std::vector<std::string> found;
+    for (const query::TraceHit& hit : result->traces) {
+      found.push_back(fmt::format("{} {}", hit.trace_id.ToHex(), hit.start.ns));
+    }
+    std::string asked;
+    for (const Condition& c : scan.conditions) {
+      asked +=
+          fmt::format("{} {} '{}' '{}' {}\n", static_cast<int>(c.field),
+                      static_cast<int>(c.compare), c.key, c.text, c.integer);
+    }
+    EXPECT_EQ(expected, found)
+        << asked << scan.start.ns << " to " << scan.end.ns;
+  }
+
+  query::SpanCondition RandomSpanCondition(const SpanBatch& batch,
+                                           RowIndex row) {
+    using Of = query::SpanCondition::Of;
+    query::SpanCondition condition;
+    condition.of = static_cast<Of>(Below(7));
+    switch (condition.of) {
+      case Of::kService:
+        condition.text = batch.ServiceName(row);
+        if (!condition.text.empty()) return condition;
+        break;
+      case Of::kName:
+        condition.text = batch.String(batch.spans().name[row]);
+        return condition;
+      case Of::kMinDuration:
+      case Of::kMaxDuration:
+        condition.number = batch.DurationNanos(row);
+        return condition;
+      case Of::kKind:
+        condition.number = static_cast<uint64_t>(batch.spans().kind[row]);
+        return condition;
+      case Of::kStatus:
+      case Of::kNotStatus:
+        if (OneIn(2)) break;
+        condition.number = static_cast<uint64_t>(batch.spans().status[row]);
+        return condition;
+      case Of::kTag:
+        break;
+    }
+    return RandomTag(batch, row);
+  }
+
+  // Of the span, its resource, or one of its events or links.
+  query::SpanCondition RandomTag(const SpanBatch& batch, RowIndex row) {
+    std::vector<model::AttrRange> ranges = {batch.spans().attributes[row],
+                                            batch.ResourceOf(row).attributes,
+                                            batch.ScopeOf(row).attributes};
+    const model::AttrRange events = batch.EventRange(row);
+    for (uint32_t i = events.begin; i < events.end; ++i) {
+      ranges.push_back(batch.events().attributes[i]);
+    }
+    const model::AttrRange links = batch.LinkRange(row);
+    for (uint32_t i = links.begin; i < links.end; ++i) {
+      ranges.push_back(batch.links().attributes[i]);
+    }
+    const model::AttrRange range = ranges[Below(ranges.size())];
+    query::SpanCondition tag;
+    tag.key = "missing";
+    if (range.size() == 0) return tag;
+    const model::Attr& attr = batch.Attributes(range)[Below(range.size())];
+    tag.key = batch.Key(attr.key);
+    tag.text = model::ToDisplayString(batch.Value(attr));
+    return tag;
+  }
+
+  static Condition ConditionOf(const query::SpanCondition& condition) {
+    using Of = query::SpanCondition::Of;
+    Condition out;
+    out.text = condition.text;
+    out.integer = condition.number;
+    switch (condition.of) {
+      case Of::kService:
+        out.field = Field::kService;
+        break;
+      case Of::kName:
+        out.field = Field::kName;
+        break;
+      case Of::kMinDuration:
+        out.field = Field::kDuration;
+        out.compare = Compare::kGreaterEqual;
+        break;
+      case Of::kMaxDuration:
+        out.field = Field::kDuration;
+        out.compare = Compare::kLessEqual;
+        break;
+      case Of::kKind:
+        out.field = Field::kKind;
+        break;
+      case Of::kStatus:
+        out.field = Field::kStatus;
+        break;
+      case Of::kNotStatus:
+        out.field = Field::kStatus;
+        out.compare = Compare::kNotEqual;
+        break;
+      case Of::kTag:
+        out.field = Field::kAttribute;
+        out.key = condition.key;
+        break;
+    }
+    return out;
   }
 
   // All of them are the same; of a range there may be more than asked for.
