@@ -13,6 +13,7 @@
 #include "api/tempo_common.h"
 #include "api/tempo_tag_filter.h"
 #include "base/text.h"
+#include "query/tag_names.h"
 #include "traceql/parser.h"
 
 namespace khtrace::api {
@@ -62,6 +63,7 @@ Result<TagParams> ReadTagParams(const net::QueryParams& query) {
 
 struct NameQuestion {
   storage::AttributeKeys keys;
+  query::QueryStats stats;  // where spans were asked
   std::string scope;
   size_t limit = 0;
 };
@@ -77,8 +79,24 @@ Result<NameQuestion> AskForNames(const ApiContext& api,
   }
   ASSIGN_OR_RETURN(const TagParams params, ReadTagParams(request.query));
   question.limit = params.limit;
-  ASSIGN_OR_RETURN(question.keys,
-                   api.reader.Keys(context, params.start, params.end));
+  ASSIGN_OR_RETURN(const std::optional<traceql::FieldExpr> filter,
+                   ReadTagFilter(request.query.Get("q").value_or("")));
+  // No span tells the intrinsics.
+  if (!filter || question.scope == "intrinsic") {
+    ASSIGN_OR_RETURN(question.keys,
+                     api.reader.Keys(context, params.start, params.end));
+    return question;
+  }
+  query::TagNamesRequest wanted;
+  wanted.filter = &*filter;
+  wanted.start = params.start;
+  wanted.end = params.end;
+  wanted.helpers = &api.cpu;
+  wanted.judge = api.judge;
+  ASSIGN_OR_RETURN(query::TagNames names,
+                   query::FindTagNames(api.reader, context, wanted));
+  question.keys = std::move(names.keys);
+  question.stats = names.stats;
   return question;
 }
 
@@ -140,9 +158,11 @@ Result<HttpResponse> AnswerTagNames(const ApiContext& api,
                    AskForNames(api, context, request));
   const auto names =
       ListTagNames(question.keys, question.scope, question.limit);
-  return Accepts(request, kProtobufType)
-             ? ProtobufResponse(TagNamesProtobuf(names))
-             : net::JsonResponse(200, TagNamesJson(names));
+  HttpResponse response = Accepts(request, kProtobufType)
+                              ? ProtobufResponse(TagNamesProtobuf(names))
+                              : net::JsonResponse(200, TagNamesJson(names));
+  WarnOfLosses(question.stats, &response);
+  return response;
 }
 
 Result<HttpResponse> AnswerTagScopes(const ApiContext& api,
@@ -152,9 +172,11 @@ Result<HttpResponse> AnswerTagScopes(const ApiContext& api,
                    AskForNames(api, context, request));
   const auto scopes =
       ListTagScopes(question.keys, question.scope, question.limit);
-  return Accepts(request, kProtobufType)
-             ? ProtobufResponse(TagScopesProtobuf(scopes))
-             : net::JsonResponse(200, TagScopesJson(scopes));
+  HttpResponse response = Accepts(request, kProtobufType)
+                              ? ProtobufResponse(TagScopesProtobuf(scopes))
+                              : net::JsonResponse(200, TagScopesJson(scopes));
+  WarnOfLosses(question.stats, &response);
+  return response;
 }
 
 Result<HttpResponse> AnswerTagValues(const ApiContext& api,

@@ -147,6 +147,12 @@ TEST_F(Tempo, TellsTagsAndTheirValues) {
   EXPECT_THAT(
       Get("/api/search/tag/service.name/values?q=%7B.a%2Fb%3D7%26%26%7D").body,
       StartsWith(R"({"tagValues":["shop"],)"));
+  EXPECT_EQ(Get("/api/v2/search/tags?scope=span&q=%7Bresource.service.name"
+                "%3D%22web%22%7D")
+                .body,
+            R"({"scopes":[],"metrics":{}})");
+  EXPECT_EQ(Get("/api/search/tags?q=%7B.a%2Fb%3D7%26%26%7D").body,
+            R"({"tagNames":["a/b","service.name"],"metrics":{}})");
   ExpectText("/api/v2/search/tags?scope=bogus", 400, "invalid scope: bogus");
   EXPECT_EQ(Get("/api/v2/search/tag/span.a").status, 404);
   EXPECT_THAT(Get("/api/v2/search/tag/service.name/values").body,
