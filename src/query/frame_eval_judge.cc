@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <tuple>
+#include <vector>
 
 #include "query/frame_eval.h"
 #include "query/judging.h"
@@ -20,6 +20,7 @@ using Judgement = SpanJudge::Judgement;
 
 constexpr std::array kTraits = {Trait::kNone, Trait::kAi, Trait::kDatabase,
                                 Trait::kMessaging};
+constexpr uint64_t kKinds = 6;
 
 // A column's texts by small numbers; what is no text is "".
 class Texts {
@@ -62,33 +63,46 @@ struct Subjects {
 
 Subjects FindSubjects(const FrameColumn& names, const FrameColumn& services,
                       const FrameColumn& kinds, uint32_t rows) {
-  using Key = std::tuple<uint32_t, uint32_t, uint64_t>;
-  boost::unordered_flat_map<Key, uint32_t> numbers;
+  // Name and service; the kind is one of few, whatever was sent.
+  boost::unordered_flat_map<uint64_t, std::array<uint32_t, kKinds>> numbers;
+  constexpr uint32_t kNone = UINT32_MAX;
   Texts name(names);
   Texts service(services);
   Subjects out;
   out.of_row.resize(rows);
   for (uint32_t row = 0; row < rows; ++row) {
-    const uint64_t kind = kinds.form == Form::kInts ? kinds.bits[row] : 0;
-    const auto fresh = static_cast<uint32_t>(out.all.size());
-    const auto [at, added] = numbers.try_emplace(
-        {name.number(row), service.number(row), kind}, fresh);
-    out.of_row[row] = at->second;
-    if (!added) continue;
-    out.all.push_back({service.text(row), name.text(row),
-                       static_cast<model::SpanKind>(kind), Trait::kNone});
+    const uint64_t sent = kinds.form == Form::kInts ? kinds.bits[row] : 0;
+    const uint64_t kind = sent < kKinds ? sent : 0;
+    const uint64_t key = uint64_t{name.number(row)} << 32 | service.number(row);
+    const auto [at, added] = numbers.try_emplace(key);
+    if (added) at->second.fill(kNone);
+    uint32_t& number = at->second[kind];
+    if (number == kNone) {
+      number = static_cast<uint32_t>(out.all.size());
+      out.all.push_back({service.text(row), name.text(row),
+                         static_cast<model::SpanKind>(kind), Trait::kNone});
+    }
+    out.of_row[row] = number;
   }
   return out;
 }
 
 void MarkPresent(const FrameColumn& column, Trait trait,
                  std::vector<Trait>* traits) {
+  const auto mark = [&](auto present) {
+    for (size_t row = 0; row < traits->size(); ++row) {
+      Trait& known = (*traits)[row];
+      known = known == Trait::kNone && present(row) ? trait : known;
+    }
+  };
   if (column.form == Form::kAbsent) return;
-  for (size_t row = 0; row < traits->size(); ++row) {
-    const bool there = column.form == Form::kCodes
-                           ? column.dictionary->present[column.codes[row]] != 0
-                           : column.present.empty() || column.present[row] != 0;
-    if (there && (*traits)[row] == Trait::kNone) (*traits)[row] = trait;
+  if (column.form == Form::kCodes) {
+    const std::vector<uint8_t>& present = column.dictionary->present;
+    mark([&](size_t row) { return present[column.codes[row]] != 0; });
+  } else if (column.present.empty()) {
+    mark([](size_t) { return true; });
+  } else {
+    mark([&](size_t row) { return column.present[row] != 0; });
   }
 }
 
@@ -127,17 +141,22 @@ Status FrameEval::JudgeRows(const Judging& judging) {
       FindSubjects(*columns_[judging.name], *columns_[judging.service],
                    *columns_[judging.kind], rows);
   JudgedRows judged;
-  bool by_trait = false;
+  // Traits behind it change nothing.
+  Trait last = Trait::kNone;
   for (Subject& subject : subjects.all) {
     for (const Trait trait : kTraits) {
       subject.trait = trait;
       judged.judgements.push_back(judging.judge->Judge(subject));
-      const auto last = judged.judgements.end() - 1;
-      by_trait |= trait != Trait::kNone && *last != *(last - 1);
+      const auto of_none =
+          judged.judgements.end() - 1 - static_cast<ptrdiff_t>(trait);
+      if (judged.judgements.back() != *of_none) last = std::max(last, trait);
     }
   }
   std::vector<Trait> traits(rows, Trait::kNone);
-  if (by_trait) RETURN_IF_ERROR(LoadTraits(judging, &traits));
+  Judging needed = judging;
+  std::erase_if(needed.traits,
+                [last](const auto& trait) { return trait.first > last; });
+  RETURN_IF_ERROR(LoadTraits(needed, &traits));
   ToCodes(judging.categories, rows, &judged.categories);
   judged.judgement_of.resize(rows);
   for (uint32_t row = 0; row < rows; ++row) {
