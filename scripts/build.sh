@@ -17,7 +17,7 @@ grep -q "\"name\": \"$preset\"" "$repo_root/CMakePresets.json" && [[ $preset != 
     grep -v base | tr '\n' ' ')"
 
 need_packages "${build_packages[@]}"
-[[ $preset != fuzz ]] || need_packages "${test_packages[@]}"
+[[ $preset != asan && $preset != fuzz ]] || need_packages "${test_packages[@]}"
 step "build $preset"
 build "$preset" "${@:-khtrace}"
 

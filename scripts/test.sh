@@ -95,8 +95,7 @@ unit_tests() {
     -j "$(nproc)" --timeout 900
 }
 release() { unit_tests release; }
-# Sanitized builds are not optimised, which halves their compile time; fewer
-# random seeds make up for their speed.
+# Fewer random seeds make up for the speed of sanitized builds.
 asan() { KHTRACE_DIFFERENTIAL_SEEDS=40 unit_tests asan; }
 # Folders and tests without threads have nothing for TSan to see.
 tsan() {
@@ -134,21 +133,21 @@ asan_e2e() { KHTRACE_SANITIZED=1 KHTRACE_KILL_CYCLES=5 end_to_end asan; }
 tsan_e2e() { KHTRACE_SANITIZED=1 KHTRACE_KILL_CYCLES=5 end_to_end tsan; }
 
 # clang sees what g++ does not: -Wthread-safety is an error in this build.
-clang() { build fuzz all; }
+clang() { build asan all; }
 
 fuzz() {
   local fuzzer stem corpus found=0
-  build fuzz all || return 1
+  build asan all || return 1
   while IFS= read -r fuzzer; do
     stem=$(basename "$fuzzer" _fuzz)
-    corpus=$repo_root/build/fuzz/corpus/$stem
+    corpus=$repo_root/build/asan/corpus/$stem
     mkdir -p "$corpus"
     say "-- $stem"
     "$fuzzer" -max_total_time=10 -timeout=10 -rss_limit_mb=2048 \
       -print_final_stats=1 "$corpus" "$repo_root/tests/data/fuzz/$stem" ||
       return 1
     found=$((found + 1))
-  done < <(find "$repo_root/build/fuzz/src" -name '*_fuzz' -type f -executable)
+  done < <(find "$repo_root/build/asan/src" -name '*_fuzz' -type f -executable)
   say "$found passed"
   ((found > 0))
 }
@@ -189,15 +188,15 @@ tidy_files() {
 
 tidy() {
   local files
-  build fuzz khtrace >/dev/null || return 1
-  # Tests and benches are no part of the clang build; g++ compiles them.
+  build asan khtrace >/dev/null || return 1
+  # Benches are no part of the clang build; g++ compiles them.
   files=$(tidy_files | grep -v -E '_(test|bench)\.cc$')
   if [[ -z $files ]]; then
     say "no file of ours differs"
     return 0
   fi
   (cd "$repo_root" && xargs -P "$(nproc)" -n 1 \
-    clang-tidy --quiet -p build/fuzz <<<"$files") || return 1
+    clang-tidy --quiet -p build/asan <<<"$files") || return 1
   say "$(wc -l <<<"$files") passed"
 }
 

@@ -259,7 +259,7 @@ TEST(Part, HighCardinalityTextsAreFoundByTheirFilter) {
        {std::pair("id", "templates"), std::pair("word", "text+zstd")}) {
     const auto column =
         std::find_if(columns.begin(), columns.end(),
-                     [&](const auto& c) { return c.name == key; });
+                     [name = key](const auto& c) { return c.name == name; });
     EXPECT_EQ(column->encoding, encoding);
     const auto trace = part->GetTrace({}, {0, 1234});
     const SpanBatch& batch = **trace;
