@@ -44,9 +44,6 @@ class Differential {
       if (OneIn(2)) CompareAnswers();
     }
     CompareAnswers();
-    for (int i = 0; i < 20; ++i) {
-      CompareFinds(*sent_[Below(sent_.size())]);
-    }
   }
 
  private:
@@ -83,6 +80,7 @@ class Differential {
       const ScanRequest request = RandomRequest(batch);
       EXPECT_EQ(DescribeFound(oracle_.store(), request),
                 DescribeFound(tested_.store(), request));
+      CompareFinds(batch);
     }
     EXPECT_EQ(DescribeDependencies(oracle_.store(), {}, UnixNanos::Max()),
               DescribeDependencies(tested_.store(), {}, UnixNanos::Max()));
@@ -239,14 +237,27 @@ class Differential {
 
   void CompareAggregates(const SpanBatch& batch) {
     storage::AggregateRequest request;
-    for (int i = 0; i < 2; ++i) {
-      EXPECT_EQ(DescribeAggregates(oracle_.store(), request),
-                DescribeAggregates(tested_.store(), request));
-      request.start = batch.spans().start[RandomRow(batch)];
-      request.end = request.start.Plus(std::chrono::minutes(Below(20)));
-      request.kinds = static_cast<uint32_t>(1 + Below(aggregate::kAllKinds));
-      request.step_minutes = static_cast<uint32_t>(1 + Below(20));
-    }
+    ExpectSameAggregates(request);
+    request.start = batch.spans().start[RandomRow(batch)];
+    request.end = request.start.Plus(std::chrono::minutes(Below(20)));
+    request.kinds = static_cast<uint32_t>(1 + Below(aggregate::kAllKinds));
+    request.step_minutes = static_cast<uint32_t>(1 + Below(20));
+    ExpectSameAggregates(request);
+    // Of whole hours a store may keep less.
+    constexpr uint32_t kCoarse[] = {60, 120, 180, UINT32_MAX};
+    request.start = request.start.Minus(std::chrono::minutes(Below(240)));
+    request.end = request.start.Plus(std::chrono::minutes(Below(480)));
+    request.step_minutes = kCoarse[Below(std::size(kCoarse))];
+    ExpectSameAggregates(request);
+    if (!OneIn(4)) return;
+    request.start = {0};
+    request.end = UnixNanos::Max();
+    ExpectSameAggregates(request);
+  }
+
+  void ExpectSameAggregates(const storage::AggregateRequest& request) {
+    EXPECT_EQ(DescribeAggregates(oracle_.store(), request),
+              DescribeAggregates(tested_.store(), request));
   }
 
   RowIndex RandomRow(const SpanBatch& batch) {

@@ -152,7 +152,13 @@ Status SplitTraces::AddShared(const RequestContext& context, const Part& part,
       })));
   std::vector<PartPlace> places;
   for (const TraceId& id : ids) {
-    if (split_.contains(id)) continue;
+    // Known to be split, perhaps without this part's piece of it.
+    const auto known = split_.find(id);
+    const bool has_this =
+        known != split_.end() &&
+        std::any_of(known->second.begin(), known->second.end(),
+                    [&](const PartPlace& p) { return p.part == &part; });
+    if (has_this) continue;
     RETURN_IF_ERROR(context.Check());
     RETURN_IF_ERROR(FindPlaces(context, id, parts, losses, &places));
     if (places.size() > 1) split_[id] = places;
