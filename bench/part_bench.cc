@@ -137,7 +137,7 @@ void BM_ReadAggregates(benchmark::State& state) {
   Corpus* corpus = TheCorpus();
   if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
   for (auto _ : state) {
-    benchmark::DoNotOptimize(corpus->part->ReadAggregates());
+    benchmark::DoNotOptimize(corpus->part->ReadAggregates({}));
   }
 }
 BENCHMARK(BM_ReadAggregates)->Unit(benchmark::kMillisecond);
@@ -145,7 +145,7 @@ BENCHMARK(BM_ReadAggregates)->Unit(benchmark::kMillisecond);
 void BM_MergeAggregates(benchmark::State& state) {
   Corpus* corpus = TheCorpus();
   if (corpus == nullptr) return state.SkipWithError("no KHTRACE_CORPUS");
-  const auto own = corpus->part->ReadAggregates();
+  const auto own = corpus->part->ReadAggregates({});
   if (!own || !*own) return state.SkipWithError("no aggregates");
   for (auto _ : state) {
     aggregate::Partial sum;

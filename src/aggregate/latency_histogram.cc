@@ -94,23 +94,36 @@ void LatencyHistogram::Subtract(const LatencyHistogram& other) {
 
 void LatencyHistogram::AddAll(std::span<const Bin> bins, bool subtract) {
   // Mostly the bins are there already: then nothing moves.
-  std::vector<Bin> missing;
+  size_t missing = 0;
   size_t at = 0;
   for (const Bin& bin : bins) {
     while (at < bins_.size() && bins_[at].index < bin.index) ++at;
-    const uint64_t count = subtract ? 0 - uint64_t{bin.count} : bin.count;
-    if (at < bins_.size() && bins_[at].index == bin.index) {
-      bins_[at].count += count;
+    missing += at == bins_.size() || bins_[at].index != bin.index ? 1 : 0;
+  }
+  if (missing > 0) MakeRoom(bins, missing);
+  at = 0;
+  for (const Bin& bin : bins) {
+    while (bins_[at].index < bin.index) ++at;
+    bins_[at].count += subtract ? 0 - uint64_t{bin.count} : bin.count;
+  }
+}
+
+// Adds empty bins for the `missing` ones of `bins`: from the back, each bin
+// moves once.
+void LatencyHistogram::MakeRoom(std::span<const Bin> bins, size_t missing) {
+  size_t from = bins_.size();
+  bins_.resize(bins_.size() + missing);
+  size_t to = bins_.size();
+  for (size_t next = bins.size(); next > 0 && to > from;) {
+    const uint64_t index = bins[next - 1].index;
+    if (from > 0 && bins_[from - 1].index >= index) {
+      if (bins_[from - 1].index == index) --next;
+      bins_[--to] = bins_[--from];
     } else {
-      missing.push_back({bin.index, count});
+      bins_[--to] = {index, 0};
+      --next;
     }
   }
-  if (missing.empty()) return;
-  const auto middle = static_cast<ptrdiff_t>(bins_.size());
-  bins_.insert(bins_.end(), missing.begin(), missing.end());
-  std::inplace_merge(
-      bins_.begin(), bins_.begin() + middle, bins_.end(),
-      [](const Bin& a, const Bin& b) { return a.index < b.index; });
 }
 
 void LatencyHistogram::DropEmptyBins() {

@@ -39,6 +39,8 @@ class LatencyHistogram {
   // `times` values of bin `index`; their sum is told by AddSum.
   void AddBin(uint32_t index, uint64_t times);
   void AddSum(uint64_t sum) { sum_ += sum; }
+  // Room for so many bins.
+  void Reserve(size_t bins) { bins_.reserve(bins); }
   void Merge(const LatencyHistogram& other);
   // Takes away what was merged. Never more than is there, in the end: on the
   // way counts may be negative.
@@ -58,6 +60,7 @@ class LatencyHistogram {
 
  private:
   void AddAll(std::span<const Bin> bins, bool subtract);
+  void MakeRoom(std::span<const Bin> bins, size_t missing);
 
   std::vector<Bin> bins_;
   uint64_t sum_ = 0;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "aggregate/partial_merge.h"
+
 namespace khtrace::aggregate {
 namespace {
 
@@ -27,26 +29,6 @@ class TextMap {
   Partial* to_;
   std::vector<uint32_t> known_;
 };
-
-void Apply(uint64_t& to, uint64_t from, bool subtract) {
-  to += subtract ? 0 - from : from;
-}
-void Apply(LatencyHistogram& to, const LatencyHistogram& from, bool subtract) {
-  subtract ? to.Subtract(from) : to.Merge(from);
-}
-void Apply(Earliest& to, const Earliest& from, bool subtract) {
-  if (!subtract) to = std::min(to, from);
-}
-void Apply(Latest& to, const Latest& from, bool subtract) {
-  if (!subtract) to = std::max(to, from);
-}
-
-void Apply(Slowest& to, const Slowest& from, bool subtract) {
-  if (!subtract && from.Before(to)) to = from;
-}
-void Apply(Sampled& to, const Sampled& from, bool subtract) {
-  if (!subtract && from.Before(to)) to = from;
-}
 
 bool IsEmpty(uint64_t count) { return count == 0; }
 bool IsEmpty(LatencyHistogram& histogram) {
@@ -82,19 +64,10 @@ void Partial::Merge(const Partial& other, const MergeOptions& options) {
   const auto merge = [&](auto& to, const auto& from) {
     for (const auto& [from_key, cell] : from) {
       auto key = from_key;
-      // The whole bucket counts.
-      if (options.first_minute >= key.minute &&
-          options.first_minute - key.minute >= key.kMinutes) {
-        continue;
-      }
-      if (key.minute > options.last_minute) continue;
+      if (!InRange(key, options.first_minute, options.last_minute)) continue;
       key.minute -= key.minute % options.step_minutes;
       key.Visit([&](auto& field) { texts.Translate(field); }, key);
-      cell.Visit(
-          [&](auto& sum, const auto& field) {
-            Apply(sum, field, options.subtract);
-          },
-          to[key], cell);
+      ApplyCell(to[key], cell, options.subtract);
     }
   };
   if ((options.kinds & kRed) != 0) merge(red, other.red);

@@ -67,9 +67,11 @@ class Partial {
   // The bytes of docs/format/partial.md. Equal for equal rows, in whatever
   // order they came.
   std::string Serialise() const;
+  // As if everything had been parsed and then merged into an empty one.
   // kDataLoss: malformed. kUnimplemented: a newer version. Kinds that are not
-  // known are passed over.
-  static Result<Partial> Parse(std::string_view bytes);
+  // known are passed over, those that are not wanted are not looked at.
+  static Result<Partial> Parse(std::string_view bytes,
+                               const MergeOptions& options = {});
 
   size_t MemoryBytes() const;
 

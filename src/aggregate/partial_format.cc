@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aggregate/partial.h"
+#include "aggregate/partial_merge.h"
 #include "base/check.h"
 
 // Layout: docs/format/partial.md.
@@ -215,6 +216,7 @@ class TableReader {
     const uint64_t bins = Varint(next_++);
     const uint64_t rest = Varint(next_++);
     uint64_t index = 0;
+    if (bins <= LatencyHistogram::kBins) histogram.Reserve(bins);
     for (uint64_t i = 0; i < bins && good_; ++i) {
       const uint64_t distance = Varint(next_);
       const uint64_t count = Varint(next_ + 1);
@@ -315,10 +317,34 @@ std::string WriteTable(const Table& table, const SortedTexts& texts) {
   return writer.Finish(rows.size());
 }
 
+// The texts of a file, of which only those that rows name are taken over.
+class TextReader {
+ public:
+  TextReader(std::vector<std::string_view> texts, Partial* partial)
+      : texts_(std::move(texts)), numbers_(texts_.size()), partial_(partial) {}
+
+  size_t count() const { return texts_.size(); }
+  // `id`: of the file, in range.
+  void Translate(TextId& id) {
+    uint32_t& number = numbers_[id.value];
+    if (number == 0) number = partial_->Intern(texts_[id.value]).value + 1;
+    id.value = number - 1;
+  }
+  template <typename T>
+  void Translate(T&) {}
+
+ private:
+  std::vector<std::string_view> texts_;
+  std::vector<uint32_t> numbers_;  // one more than that in the partial; or 0
+  Partial* partial_;
+};
+
 template <typename Table>
-bool ReadTable(std::string_view bytes, size_t text_count, Table* table) {
-  TableReader reader(bytes, text_count);
-  table->reserve(reader.rows());
+bool ReadTable(std::string_view bytes, const MergeOptions& options,
+               TextReader* texts, Table* table) {
+  const bool as_is = options.step_minutes == 1;
+  TableReader reader(bytes, texts->count());
+  if (as_is) table->reserve(reader.rows());
   for (uint64_t i = 0; i < reader.rows() && reader.good(); ++i) {
     typename Table::key_type key;
     typename Table::mapped_type cell;
@@ -326,7 +352,13 @@ bool ReadTable(std::string_view bytes, size_t text_count, Table* table) {
     key.Visit([&](auto& field) { reader.Key(field); }, key);
     cell.Visit([&](auto& field) { reader.Cell(field); }, cell);
     if (!reader.good()) return false;
-    if (!table->emplace(key, std::move(cell)).second) return false;
+    if (!InRange(key, options.first_minute, options.last_minute)) continue;
+    key.minute -= key.minute % options.step_minutes;
+    key.Visit([&](auto& field) { texts->Translate(field); }, key);
+    const auto [row, is_new] = table->try_emplace(key, std::move(cell));
+    if (is_new) continue;
+    if (as_is) return false;
+    ApplyCell(row->second, cell, false);
   }
   return reader.Finish();
 }
@@ -356,7 +388,8 @@ std::string Partial::Serialise() const {
   return out;
 }
 
-Result<Partial> Partial::Parse(std::string_view bytes) {
+Result<Partial> Partial::Parse(std::string_view bytes,
+                               const MergeOptions& options) {
   Reader reader(bytes);
   const uint64_t version = reader.Varint();
   if (reader.ok() && version > kVersion) {
@@ -373,21 +406,22 @@ Result<Partial> Partial::Parse(std::string_view bytes) {
   }
   if (version != kVersion) return Damaged("version");
   Partial partial;
-  // In files a text's number is its place.
-  partial.texts_.clear();
-  partial.numbers_.clear();
+  // In files a text's number is its place; they are sorted.
+  std::vector<std::string_view> texts;
   const uint64_t text_count = reader.Varint();
   for (uint64_t i = 0; i < text_count && reader.ok(); ++i) {
-    const std::string_view text = reader.Text();
-    if (reader.ok() && partial.Intern(text).value != i) return Damaged("texts");
+    texts.push_back(reader.Text());
+    const bool ascends = i == 0 || texts[i - 1] < texts[i];
+    if (reader.ok() && !ascends) return Damaged("texts");
   }
+  TextReader text_reader(std::move(texts), &partial);
   while (reader.ok() && !reader.done()) {
     const uint64_t kind = reader.Varint();
     const std::string_view table = reader.Text();
     bool good = true;
     ForEachTable(partial, [&](Kind known, auto& rows) {
-      if (kind != known) return;
-      good = rows.empty() && ReadTable(table, text_count, &rows);
+      if (kind != known || (options.kinds & kind) == 0) return;
+      good = rows.empty() && ReadTable(table, options, &text_reader, &rows);
     });
     if (!good) return Damaged(fmt::format("table {}", kind));
   }

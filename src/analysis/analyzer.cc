@@ -20,13 +20,16 @@ using aggregate::kBucketMinutes;
 using aggregate::kNanosPerMinute;
 using aggregate::Partial;
 
-constexpr uint64_t kBucketNanos = kBucketMinutes * kNanosPerMinute;
 // Slices of a window: of each there is one typical example of an operation.
 constexpr uint64_t kSlices = 12;
+// What a snapshot is made of.
+constexpr uint32_t kLookedAt = aggregate::kAllKinds & ~aggregate::kErrors;
 // An answer may be so old; of a window over an hour it changes slowly.
 constexpr std::chrono::seconds kFresh{2};
 constexpr std::chrono::seconds kFreshLong{5};
 constexpr uint64_t kLongWindowNanos = 60 * kNanosPerMinute;
+// Windows of so much and more are widened to whole hours: by 4 % at most.
+constexpr uint64_t kHoursFrom = 24 * 60 * kNanosPerMinute;
 constexpr size_t kMaxKept = 32;
 // Of all answers that are kept, some 2 kB each; the newest is kept anyway.
 constexpr size_t kMaxKeptOperations = 50'000;
@@ -44,7 +47,7 @@ constexpr uint32_t kDefaultPoints = 60;
 constexpr uint64_t kMaxPoints = 10'000;
 
 // To whole buckets of so many minutes: those are what is counted.
-Window Widen(Window window, uint32_t minutes = kBucketMinutes) {
+Window WidenTo(Window window, uint32_t minutes) {
   const uint64_t width = minutes * kNanosPerMinute;
   const uint64_t start = window.start.ns / width * width;
   const uint64_t rest = window.end.ns % width;
@@ -52,6 +55,13 @@ Window Widen(Window window, uint32_t minutes = kBucketMinutes) {
   if (rest > 0 && end <= UINT64_MAX - width) end += width - rest;
   return {{start}, {end}};
 }
+
+// Stores keep long times by hours.
+uint32_t UnitMinutes(Window window) {
+  const bool is_long = window.end.ns - window.start.ns >= kHoursFrom;
+  return is_long ? 60 : kBucketMinutes;
+}
+Window Widen(Window window) { return WidenTo(window, UnitMinutes(window)); }
 
 // The future has no calls.
 Window UpTo(UnixNanos now, Window window) {
@@ -76,11 +86,14 @@ Window Before(Window window) {
           window.start};
 }
 
-// A multiple of a bucket, for about `slices` of them.
+// A multiple of a bucket (of an hour, if the window is long), for about
+// `slices` of them.
 uint32_t StepMinutes(Window window, uint64_t slices) {
+  const uint64_t unit = UnitMinutes(window);
   const uint64_t nanos = (window.end.ns - window.start.ns) / slices;
-  const uint64_t buckets = (nanos + kBucketNanos - 1) / kBucketNanos;
-  return static_cast<uint32_t>(std::max<uint64_t>(buckets, 1) * kBucketMinutes);
+  const uint64_t unit_nanos = unit * kNanosPerMinute;
+  const uint64_t units = (nanos + unit_nanos - 1) / unit_nanos;
+  return static_cast<uint32_t>(std::max<uint64_t>(units, 1) * unit);
 }
 
 // Data that began within the window: rates are of the time since.
@@ -167,9 +180,9 @@ Result<Partial> Analyzer::AggregateBefore(const RequestContext& context,
 Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
                                    Window window) {
   const uint32_t step = StepMinutes(window, kSlices);
-  ASSIGN_OR_RETURN(const Partial current,
-                   reader_.Aggregate(
-                       context, RequestOf(window, aggregate::kAllKinds, step)));
+  ASSIGN_OR_RETURN(
+      const Partial current,
+      reader_.Aggregate(context, RequestOf(window, kLookedAt, step)));
   ASSIGN_OR_RETURN(const Partial previous,
                    AggregateBefore(context, window, aggregate::kRed));
   auto snapshot = std::make_shared<Snapshot>();
@@ -183,7 +196,7 @@ Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
     }
   }
   // Where data began within the window, paths began there too.
-  Window paths = Widen(window, aggregate::kPathBucketMinutes);
+  Window paths = WidenTo(window, aggregate::kPathBucketMinutes);
   if (snapshot->window.start > window.start) {
     paths.start = snapshot->window.start;
   }

@@ -29,7 +29,9 @@ namespace khtrace::analysis {
 
 // All figures of one window, made together. Immutable.
 struct Snapshot {
-  Window window;  // widened to whole buckets, and no longer than there is data
+  // Widened to whole buckets (of a day and more: to whole hours), and no longer
+  // than there is data.
+  Window window;
   UnixNanos generated_at;
   uint64_t spans = 0;
   std::vector<OperationReport> operations;
@@ -58,7 +60,8 @@ class Analyzer {
   Result<BottleneckList> Bottlenecks(const RequestContext& context,
                                      const BottleneckRequest& request)
       KHTRACE_EXCLUDES(mu_);
-  // Points of `minutes` (a multiple of 5; 0: about 60 points).
+  // Points of `minutes` (a multiple of 5; 0: about 60 points, of windows of a
+  // day and more no closer than an hour).
   Result<std::vector<TimePoint>> Series(const RequestContext& context,
                                         Window window, uint32_t minutes,
                                         std::string_view service,

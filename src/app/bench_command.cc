@@ -10,6 +10,7 @@
 #include <memory>
 #include <thread>
 
+#include "app/bench_analysis.h"
 #include "app/bench_corpus.h"
 #include "app/bench_query.h"
 #include "app/bench_store.h"
@@ -316,6 +317,24 @@ void AddQueryBench(Command& bench) {
   query.OnRun([options] { return Finish(BenchQuery(*options)); });
 }
 
+void AddAnalysisBench(Command& bench) {
+  auto options = std::make_shared<BenchAnalysisOptions>();
+  Command analysis = bench.Add("analysis",
+                               "Grades, bottlenecks, errors in this process "
+                               "over a store that is there");
+  analysis
+      .Text("--data-dir", &options->data_dir,
+            "What `bench store --data-dir` has filled")
+      .Required();
+  analysis
+      .Text("--window", &options->window, "How far back from the newest span")
+      .ShowDefault();
+  analysis.Number("--runs", &options->runs, "Of each after the first")
+      .ShowDefault()
+      .Range(1, 10'000);
+  analysis.OnRun([options] { return Finish(BenchAnalysis(*options)); });
+}
+
 }  // namespace
 
 void AddBenchCommand(Command root) {
@@ -347,6 +366,7 @@ void AddBenchCommand(Command root) {
   ingest.Texts("--set", &options->sets, "Passed on to the server");
   AddStoreBench(bench);
   AddQueryBench(bench);
+  AddAnalysisBench(bench);
   ingest.OnRun([options] { return Finish(BenchIngest(*options)); });
 }
 

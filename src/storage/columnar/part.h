@@ -155,10 +155,11 @@ class Part {
       const RequestContext& context,
       const std::function<void(const model::TraceId&, UnixNanos start)>& visit)
       const = 0;
-  // The aggregates written with the part; nothing where there are none, or
-  // only ones of a newer version. kDataLoss: corrupt; ForEachBatch may still
-  // have all they are of.
-  virtual Result<std::optional<aggregate::Partial>> ReadAggregates() const = 0;
+  // The aggregates written with the part, what of them `options` wants; nothing
+  // where there are none, or only ones of a newer version. kDataLoss: corrupt;
+  // ForEachBatch may still have all they are of.
+  virtual Result<std::optional<aggregate::Partial>> ReadAggregates(
+      const aggregate::MergeOptions& options) const = 0;
   // All spans in the part's order, in batches of some thousand rows that end
   // where a trace ends. An error of `visit` ends it.
   virtual Status ForEachBatch(

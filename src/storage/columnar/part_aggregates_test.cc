@@ -9,6 +9,7 @@
 #include "model/span_batch_builder.h"
 #include "model/testing.h"
 #include "storage/columnar/part_testing.h"
+#include "storage/columnar/split_traces.h"
 #include "storage/columnar/tenant_query.h"
 
 namespace khtrace::storage::columnar {
@@ -39,7 +40,8 @@ std::string Aggregated(std::vector<std::shared_ptr<const Part>> parts,
   const TenantView view{std::make_shared<const PartList>(std::move(parts)),
                         {},
                         damage,
-                        std::make_shared<AggregateCache>()};
+                        std::make_shared<AggregateCache>(),
+                        std::make_shared<SplitTraces>()};
   const auto partial = Aggregate({}, view, {});
   return partial ? DescribePartial(*partial) : partial.error().message;
 }
@@ -51,7 +53,7 @@ TEST(PartAggregates, AreThoseOfItsTraces) {
     const std::vector<SpanBatchPtr> batches = {
         RandomBatch(seed), RandomBatch(seed), RandomBatch(seed + 100)};
     const auto part = Write(fs, "p", batches, {.row_group_spans = 100});
-    const auto stored = part->ReadAggregates();
+    const auto stored = part->ReadAggregates({});
     ASSERT_TRUE(stored && *stored);
     ASSERT_EQ(DescribePartial(**stored),
               DescribePartial(aggregate::AggregateBatches(batches)));
@@ -63,8 +65,8 @@ TEST(PartAggregates, PartWithoutThemIsReadInstead) {
   const SpanBatchPtr batch = RandomBatch(1);
   const auto with = Write(fs, "with", {batch});
   const auto without = Write(fs, "without", {batch}, {.aggregates = false});
-  ASSERT_TRUE(without->ReadAggregates());
-  EXPECT_FALSE(without->ReadAggregates()->has_value());
+  ASSERT_TRUE(without->ReadAggregates({}));
+  EXPECT_FALSE(without->ReadAggregates({})->has_value());
   DamageLog damage;
   EXPECT_EQ(Aggregated({with}, &damage), Aggregated({without}, &damage));
   EXPECT_EQ(damage.places(), 0u);
@@ -86,7 +88,7 @@ TEST(PartAggregates, CorruptOnesAreNotedAndComputedAgain) {
   std::memcpy(&footer, file.data() + file.size() - 40, sizeof footer);
   file[footer - length / 2] ^= 0x20;
   const auto bad = *Part::Open(fs, "p");
-  const auto read = bad->ReadAggregates();
+  const auto read = bad->ReadAggregates({});
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, Code::kDataLoss);
   EXPECT_TRUE(read.error().message.starts_with("p: aggregates: "));

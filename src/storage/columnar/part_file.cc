@@ -256,7 +256,8 @@ Result<TraceIndex> PartFile::Index() const {
   return index;
 }
 
-Result<std::optional<aggregate::Partial>> PartFile::ReadAggregates() const {
+Result<std::optional<aggregate::Partial>> PartFile::ReadAggregates(
+    const aggregate::MergeOptions& options) const {
   const auto section = std::find_if(
       footer_.sections.begin(), footer_.sections.end(),
       [](const Section& s) { return s.kind == SectionKind::kAggregates; });
@@ -274,7 +275,7 @@ Result<std::optional<aggregate::Partial>> PartFile::ReadAggregates() const {
   // A later version's.
   if (!raw && raw.error().code == Code::kUnimplemented) return none;
   if (!raw) return located(std::move(raw).error());
-  Result<aggregate::Partial> partial = aggregate::Partial::Parse(*raw);
+  Result<aggregate::Partial> partial = aggregate::Partial::Parse(*raw, options);
   if (!partial && partial.error().code == Code::kUnimplemented) return none;
   if (!partial) return located(std::move(partial).error());
   return std::optional<aggregate::Partial>(*std::move(partial));

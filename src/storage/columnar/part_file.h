@@ -73,7 +73,8 @@ class PartFile {
   Result<const TableShapes*> Shapes(Table table) const;
   Result<TraceIndex> Index() const;
   // Part::ReadAggregates.
-  Result<std::optional<aggregate::Partial>> ReadAggregates() const;
+  Result<std::optional<aggregate::Partial>> ReadAggregates(
+      const aggregate::MergeOptions& options) const;
 
   // First trace of each row group, and behind the last the number of all.
   const std::vector<uint64_t>& first_traces() const { return first_traces_; }

@@ -44,8 +44,9 @@ class MappedPart : public Part {
   Status CollectKeys(AttributeKeys* keys) const override {
     return CollectPartKeys(*file_, keys);
   }
-  Result<std::optional<aggregate::Partial>> ReadAggregates() const override {
-    return file_->ReadAggregates();
+  Result<std::optional<aggregate::Partial>> ReadAggregates(
+      const aggregate::MergeOptions& options) const override {
+    return file_->ReadAggregates(options);
   }
   Status ForEachBatch(const RequestContext& context,
                       const std::function<Status(const model::SpanBatchPtr&)>&
@@ -416,7 +417,7 @@ Status MappedPart::ForEachBatch(
 
 Status MappedPart::Verify() const {
   RETURN_IF_ERROR(file_->VerifyChecksums());
-  if (auto aggregates = ReadAggregates(); !aggregates) {
+  if (auto aggregates = ReadAggregates({}); !aggregates) {
     return std::move(aggregates).error();
   }
   return ForEachBatch({}, [](const model::SpanBatchPtr&) { return Status(); });

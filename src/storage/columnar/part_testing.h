@@ -86,7 +86,7 @@ inline Status AskEverythingForTesting(const Part& part) {
   std::vector<Status> answers;
   answers.push_back(part.Verify());
   (void)part.Columns();
-  const auto aggregates = part.ReadAggregates();
+  const auto aggregates = part.ReadAggregates({});
   answers.push_back(aggregates ? Status() : Status(aggregates.error()));
   std::set<std::string> services;
   answers.push_back(part.CollectServices(&services));

@@ -10,12 +10,12 @@
 // All counts can be taken away again, so this is exact, duplicates included
 // (docs/adr/0011-partial-aggregates.md).
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "aggregate/partial_builder.h"
 #include "storage/columnar/part_rows.h"
 #include "storage/columnar/query_losses.h"
+#include "storage/columnar/split_traces.h"
 #include "storage/columnar/tenant_query.h"
 
 namespace khtrace::storage::columnar {
@@ -67,60 +67,96 @@ class Difference {
   size_t traces_ = 0;
 };
 
+// A piece of the time asked for, and how fine it must be told.
+struct Slice {
+  uint32_t first_minute = 0;
+  uint32_t last_minute = 0;
+  uint32_t step_minutes = 1;  // 1 or AggregateCache::kHour
+};
+
+// Whole hours by hours where nothing finer is asked for, the rest as it is.
+std::vector<Slice> SlicesOf(const aggregate::MergeOptions& options) {
+  constexpr uint32_t kHour = AggregateCache::kHour;
+  const uint32_t first = options.first_minute;
+  const uint32_t last = options.last_minute;
+  const bool coarse =
+      options.step_minutes == UINT32_MAX || options.step_minutes % kHour == 0;
+  const uint64_t begin = (uint64_t{first} + kHour - 1) / kHour * kHour;
+  const uint64_t end = (uint64_t{last} + 1) / kHour * kHour;
+  if (!coarse || begin >= end) return {{first, last, 1}};
+  std::vector<Slice> slices;
+  const auto add = [&](uint64_t from, uint64_t to, uint32_t step) {
+    if (from >= to) return;
+    slices.push_back(
+        {static_cast<uint32_t>(from), static_cast<uint32_t>(to - 1), step});
+  };
+  add(first, begin, 1);
+  add(begin, end, kHour);
+  add(end, uint64_t{last} + 1, 1);
+  return slices;
+}
+
+// Kinds that are kept together: whoever asks for one of them mostly asks for
+// all.
+constexpr uint32_t kKindGroups[] = {
+    aggregate::kRed,
+    aggregate::kEdges | aggregate::kRetries | aggregate::kCritical,
+    aggregate::kErrors};
+
 class Aggregation {
  public:
   Aggregation(const RequestContext& context, const TenantView& view,
               const AggregateRequest& request)
       : context_(context),
         view_(view),
-        request_(request),
         options_(request.MergeOptions()),
+        slices_(SlicesOf(options_)),
         losses_(view) {}
 
   Result<Partial> Run();
 
  private:
   using PartPtr = std::shared_ptr<const Part>;
-  using SplitTrace = std::pair<TraceId, std::vector<uint32_t>>;
+  using Grain = AggregateCache::Grain;
 
-  bool Overlaps(const PartInfo& info) const;
-  Result<PartialPtr> Own(const PartPtr& part);
-  Result<Partial> Compute(const Part& part);
-  Result<PartialPtr> Correction();
-  template <typename Visit>
-  Status ForEachTrace(const Visit& visit);
-  Result<std::vector<SplitTrace>> SplitTraces();
-  Status CorrectTrace(const TraceId& id, const std::vector<uint32_t>& parts,
-                      Difference* difference);
+  Status AddPart(const PartPtr& part);
+  void Add(const Partial& from, const Slice& slice, uint32_t kinds);
+  Result<PartialPtr> Own(const PartPtr& part, const Grain& grain);
+  Result<PartialPtr> Compute(const PartPtr& part);
+  Result<AggregateCache::Correction> Correction();
+  Status CorrectTrace(const SplitTrace& trace, Difference* difference);
   Status AddHead();
-  Status ReadFromParts(const TraceId& id, Difference* difference, Rows* rows);
+  Status ReadPlaces(const std::vector<PartPlace>& places, const TraceId& id,
+                    std::vector<SpanBatchPtr>* pieces);
 
   const RequestContext& context_;
   const TenantView& view_;
-  const AggregateRequest& request_;
   const aggregate::MergeOptions options_;
+  const std::vector<Slice> slices_;
   QueryLosses losses_;
   Partial result_;
 };
 
-bool Aggregation::Overlaps(const PartInfo& info) const {
-  const auto bucket = [](UnixNanos time) {
+bool Overlaps(const PartInfo& info, const Slice& slice) {
+  const auto minute = [](UnixNanos time) {
     return aggregate::BucketOf(time, aggregate::kMaxBucketMinutes);
   };
-  return bucket(info.max_start) >= bucket(request_.start) &&
-         bucket(info.min_start) <= bucket(request_.end);
+  return minute(info.min_start) <= slice.last_minute &&
+         uint64_t{minute(info.max_start)} + aggregate::kMaxBucketMinutes >
+             slice.first_minute;
 }
 
 Result<Partial> Aggregation::Run() {
   for (const PartPtr& part : *view_.parts) {
     RETURN_IF_ERROR(context_.Check());
-    if (!Overlaps(part->info())) continue;
-    ASSIGN_OR_RETURN(const PartialPtr own, Own(part));
-    result_.Merge(*own, options_);
+    RETURN_IF_ERROR(AddPart(part));
   }
   if (view_.parts->size() > 1) {
-    ASSIGN_OR_RETURN(const PartialPtr correction, Correction());
-    result_.Merge(*correction, options_);
+    ASSIGN_OR_RETURN(const AggregateCache::Correction correction, Correction());
+    for (const Slice& slice : slices_) {
+      const bool exact = slice.step_minutes == 1;
+      Add(exact ? *correction.exact : *correction.hours, slice, options_.kinds);
+    }
   }
   RETURN_IF_ERROR(AddHead());
   result_.DropEmptyRows();
@@ -131,28 +167,55 @@ Result<Partial> Aggregation::Run() {
   return std::move(result_);
 }
 
-Result<PartialPtr> Aggregation::Own(const PartPtr& part) {
-  if (PartialPtr known = view_.aggregates->Find(*part)) return known;
-  auto stored = part->ReadAggregates();
+Status Aggregation::AddPart(const PartPtr& part) {
+  for (const Slice& slice : slices_) {
+    if (!Overlaps(part->info(), slice)) continue;
+    for (const uint32_t kinds : kKindGroups) {
+      if ((kinds & options_.kinds) == 0) continue;
+      ASSIGN_OR_RETURN(const PartialPtr own,
+                       Own(part, {kinds, slice.step_minutes}));
+      Add(*own, slice, kinds & options_.kinds);
+    }
+  }
+  return {};
+}
+
+void Aggregation::Add(const Partial& from, const Slice& slice, uint32_t kinds) {
+  aggregate::MergeOptions options = options_;
+  options.kinds = kinds;
+  options.first_minute = slice.first_minute;
+  options.last_minute = slice.last_minute;
+  result_.Merge(from, options);
+}
+
+Result<PartialPtr> Aggregation::Own(const PartPtr& part, const Grain& grain) {
+  if (PartialPtr known = view_.aggregates->Find(*part, grain)) return known;
+  aggregate::MergeOptions wanted;
+  wanted.kinds = grain.kinds;
+  wanted.step_minutes = grain.step_minutes;
+  auto stored = part->ReadAggregates(wanted);
   if (!stored) RETURN_IF_ERROR(losses_.Excuse(*part, stored.error()));
   PartialPtr own;
   if (stored && *stored) {
     own = std::make_shared<const Partial>(**std::move(stored));
   } else {
-    ASSIGN_OR_RETURN(Partial computed, Compute(*part));
-    own = std::make_shared<const Partial>(std::move(computed));
+    ASSIGN_OR_RETURN(const PartialPtr computed, Compute(part));
+    Partial some;
+    some.Merge(*computed, wanted);
+    own = std::make_shared<const Partial>(std::move(some));
   }
-  view_.aggregates->Keep(part, own);
+  view_.aggregates->Keep(part, grain, own);
   return own;
 }
 
-// From the spans, when the part does not tell.
-Result<Partial> Aggregation::Compute(const Part& part) {
+// Everything, from the spans, when the part does not tell.
+Result<PartialPtr> Aggregation::Compute(const PartPtr& part) {
+  if (PartialPtr known = view_.aggregates->Find(*part, {})) return known;
   PartialBuilder builder;
   aggregate::TraceLinker linker;
   Rows rows;
   // Batches end where a trace ends.
-  Status read = part.ForEachBatch(context_, [&](const SpanBatchPtr& batch) {
+  Status read = part->ForEachBatch(context_, [&](const SpanBatchPtr& batch) {
     const std::vector<TraceId>& ids = batch->spans().trace_id;
     for (RowIndex row = 0; row < ids.size(); ++row) {
       if (row > 0 && ids[row] != ids[row - 1]) {
@@ -166,73 +229,53 @@ Result<Partial> Aggregation::Compute(const Part& part) {
     builder.ForgetBatches();
     return context_.Check();
   });
-  RETURN_IF_ERROR(losses_.Excuse(part, std::move(read)));
-  return builder.Take();
+  RETURN_IF_ERROR(losses_.Excuse(*part, std::move(read)));
+  auto computed = std::make_shared<const Partial>(builder.Take());
+  view_.aggregates->Keep(part, {}, computed);
+  return PartialPtr(std::move(computed));
 }
 
-template <typename Visit>  // void(const TraceId&, uint32_t part)
-Status Aggregation::ForEachTrace(const Visit& visit) {
-  for (uint32_t p = 0; p < view_.parts->size(); ++p) {
-    const Part& part = *(*view_.parts)[p];
-    Status read = part.ForEachTrace(
-        context_, [&](const TraceId& id, UnixNanos) { visit(id, p); });
-    RETURN_IF_ERROR(losses_.Excuse(part, std::move(read)));
+Result<AggregateCache::Correction> Aggregation::Correction() {
+  AggregateCache::Correction correction =
+      view_.aggregates->FindCorrection(view_.parts);
+  if (correction.exact != nullptr) return correction;
+  ASSIGN_OR_RETURN(const auto split,
+                   view_.splits->InParts(context_, view_.parts, &losses_));
+  Difference difference;
+  for (const SplitTrace& trace : *split) {
+    RETURN_IF_ERROR(CorrectTrace(trace, &difference));
+    if (difference.EndTrace()) RETURN_IF_ERROR(context_.Check());
+  }
+  correction.exact = std::make_shared<const Partial>(difference.Take());
+  Partial hours;
+  aggregate::MergeOptions by_hour;
+  by_hour.step_minutes = AggregateCache::kHour;
+  hours.Merge(*correction.exact, by_hour);
+  correction.hours = std::make_shared<const Partial>(std::move(hours));
+  view_.aggregates->KeepCorrection(view_.parts, correction);
+  return correction;
+}
+
+Status Aggregation::ReadPlaces(const std::vector<PartPlace>& places,
+                               const TraceId& id,
+                               std::vector<SpanBatchPtr>* pieces) {
+  for (const PartPlace& place : places) {
+    auto piece = place.part->GetTrace(context_, id);
+    if (!piece) {
+      RETURN_IF_ERROR(losses_.Excuse(*place.part, std::move(piece).error()));
+    } else if (*piece != nullptr) {
+      pieces->push_back(*std::move(piece));
+    }
   }
   return {};
 }
 
-// The traces that lie in several parts, with those parts' positions. Hashes
-// first, 8 bytes a trace: few ids are looked at twice.
-Result<std::vector<Aggregation::SplitTrace>> Aggregation::SplitTraces() {
-  std::vector<uint64_t> hashes;
-  RETURN_IF_ERROR(ForEachTrace([&](const TraceId& id, uint32_t) {
-    hashes.push_back(model::TraceIdHash{}(id));
-  }));
-  std::sort(hashes.begin(), hashes.end());
-  std::vector<uint64_t> repeated;
-  for (size_t i = 1; i < hashes.size(); ++i) {
-    if (hashes[i] == hashes[i - 1]) repeated.push_back(hashes[i]);
-  }
-  hashes = {};
-  std::vector<SplitTrace> split;
-  if (repeated.empty()) return split;
-  std::map<TraceId, std::vector<uint32_t>> parts;
-  RETURN_IF_ERROR(ForEachTrace([&](const TraceId& id, uint32_t part) {
-    if (std::binary_search(repeated.begin(), repeated.end(),
-                           model::TraceIdHash{}(id))) {
-      parts[id].push_back(part);
-    }
-  }));
-  split.assign(parts.begin(), parts.end());
-  return split;
-}
-
-Result<PartialPtr> Aggregation::Correction() {
-  if (PartialPtr known = view_.aggregates->FindCorrection(view_.parts)) {
-    return known;
-  }
-  ASSIGN_OR_RETURN(const std::vector<SplitTrace> split, SplitTraces());
-  Difference difference;
-  for (const auto& [id, parts] : split) {
-    RETURN_IF_ERROR(CorrectTrace(id, parts, &difference));
-    if (difference.EndTrace()) RETURN_IF_ERROR(context_.Check());
-  }
-  auto correction = std::make_shared<const Partial>(difference.Take());
-  view_.aggregates->KeepCorrection(view_.parts, correction);
-  return PartialPtr(std::move(correction));
-}
-
 // A trace with a damaged piece stays in pieces.
-Status Aggregation::CorrectTrace(const TraceId& id,
-                                 const std::vector<uint32_t>& parts,
+Status Aggregation::CorrectTrace(const SplitTrace& trace,
                                  Difference* difference) {
   std::vector<SpanBatchPtr> pieces;
-  for (const uint32_t p : parts) {
-    const Part& part = *(*view_.parts)[p];
-    auto piece = part.GetTrace(context_, id);
-    if (!piece) return losses_.Excuse(part, std::move(piece).error());
-    if (*piece != nullptr) pieces.push_back(*std::move(piece));
-  }
+  RETURN_IF_ERROR(ReadPlaces(trace.places, trace.id, &pieces));
+  if (pieces.size() < trace.places.size()) return {};
   Rows whole;
   for (SpanBatchPtr& piece : pieces) {
     Rows rows;
@@ -241,22 +284,7 @@ Status Aggregation::CorrectTrace(const TraceId& id,
     whole.insert(whole.end(), rows.begin(), rows.end());
     difference->Hold(std::move(piece));
   }
-  if (!whole.empty()) difference->Whole(whole);
-  return {};
-}
-
-// Appends the parts' spans of the trace.
-Status Aggregation::ReadFromParts(const TraceId& id, Difference* difference,
-                                  Rows* rows) {
-  for (const PartPtr& part : *view_.parts) {
-    auto piece = part->GetTrace(context_, id);
-    if (!piece) {
-      RETURN_IF_ERROR(losses_.Excuse(*part, std::move(piece).error()));
-    } else if (*piece != nullptr) {
-      AddRows(*piece, rows);
-      difference->Hold(*std::move(piece));
-    }
-  }
+  difference->Whole(whole);
   return {};
 }
 
@@ -267,13 +295,28 @@ Status Aggregation::AddHead() {
         [&](const HeadBatch& entry) { batches.push_back(entry.batch); });
   }
   if (batches.empty()) return {};
+  ASSIGN_OR_RETURN(
+      std::vector<SplitTrace> split,
+      view_.splits->InHeads(context_, view_.parts, view_.heads, &losses_));
+  std::sort(
+      split.begin(), split.end(),
+      [](const SplitTrace& a, const SplitTrace& b) { return a.id < b.id; });
   const RowOrder order = OrderRows(batches);
   Difference difference;
-  Rows rows;
   for (const TraceSlice& trace : order.traces) {
-    rows.clear();
-    RETURN_IF_ERROR(ReadFromParts(trace.id, &difference, &rows));
-    if (!rows.empty()) difference.Piece(rows);
+    const auto known = std::lower_bound(
+        split.begin(), split.end(), trace.id,
+        [](const SplitTrace& s, const TraceId& id) { return s.id < id; });
+    Rows rows;
+    if (known != split.end() && known->id == trace.id) {
+      std::vector<SpanBatchPtr> pieces;
+      RETURN_IF_ERROR(ReadPlaces(known->places, trace.id, &pieces));
+      for (SpanBatchPtr& piece : pieces) {
+        AddRows(piece, &rows);
+        difference.Hold(std::move(piece));
+      }
+      if (!rows.empty()) difference.Piece(rows);
+    }
     for (size_t i = 0; i < trace.count; ++i) {
       const RowRef& ref = order.rows[trace.first + i];
       rows.push_back({batches[ref.batch].get(), ref.row});
