@@ -103,7 +103,7 @@ TEST(AlertingSection, NamesFileAndLine) {
                       "      query: '{ } | rate()'\n"
                       "      alert: 2\n"
                       "      critical: 1500ms\n"),
-              HasSubstr("k.yml:3: alerting.rules[0]: critical (1.5) must be"));
+              HasSubstr("k.yml:3: alerting.rules[0]: critical: 1.5 must be"));
 }
 
 TEST(AlertingSection, ReadsEveryKindOfRule) {
