@@ -33,11 +33,11 @@ void AggregateCache::Keep(const std::shared_ptr<const Part>& part,
 // least recently used one would be just what is needed next. So any may go.
 void AggregateCache::MakeRoom(const Key& newest) {
   if (bytes_ <= kMaxBytes) return;
-  std::erase_if(entries_, [this](const auto& entry) {
-    const bool gone = entry.second.part.expired();
-    if (gone) bytes_ -= entry.second.bytes;
-    return gone;
-  });
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const bool gone = entry->second.part.expired();
+    if (gone) bytes_ -= entry->second.bytes;
+    entry = gone ? entries_.erase(entry) : std::next(entry);
+  }
   while (bytes_ > kMaxBytes && entries_.size() > 1) {
     const uint64_t any = Mix64(++evictions_) % entries_.size();
     auto victim = std::next(entries_.begin(), static_cast<ptrdiff_t>(any));
