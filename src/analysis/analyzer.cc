@@ -28,7 +28,7 @@ constexpr uint32_t kLookedAt = aggregate::kAllKinds & ~aggregate::kErrors;
 constexpr std::chrono::seconds kFresh{2};
 constexpr std::chrono::seconds kFreshLong{5};
 constexpr uint64_t kLongWindowNanos = 60 * kNanosPerMinute;
-// Windows of so much and more are widened to whole hours: by 4 % at most.
+// Windows of so much and more are widened to whole hours: by less than two.
 constexpr uint64_t kHoursFrom = 24 * 60 * kNanosPerMinute;
 constexpr size_t kMaxKept = 32;
 // Of all answers that are kept, some 2 kB each; the newest is kept anyway.
