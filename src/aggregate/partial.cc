@@ -49,6 +49,19 @@ size_t BytesOf(const T&) {
   return 0;
 }
 
+bool IsEverything(const MergeOptions& options) {
+  return options.kinds == kAllKinds && options.first_minute == 0 &&
+         options.last_minute == UINT32_MAX && options.step_minutes == 1 &&
+         !options.subtract;
+}
+
+bool HasNoRows(const Partial& partial) {
+  bool none = true;
+  ForEachTable(partial,
+               [&](Kind, const auto& table) { none = none && table.empty(); });
+  return none;
+}
+
 }  // namespace
 
 TextId Partial::Intern(std::string_view text) {
@@ -60,6 +73,16 @@ TextId Partial::Intern(std::string_view text) {
 }
 
 void Partial::Merge(const Partial& other, const MergeOptions& options) {
+  // Into nothing, all of it: a copy.
+  if (texts_.size() == 1 && IsEverything(options) && HasNoRows(*this)) {
+    for (const std::string& text : other.texts_) Intern(text);
+    red = other.red;
+    edges = other.edges;
+    retries = other.retries;
+    errors = other.errors;
+    critical = other.critical;
+    return;
+  }
   TextMap texts(other, this);
   const auto merge = [&](auto& to, const auto& from) {
     for (const auto& [from_key, cell] : from) {

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/columnar/aggregate_cache.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include "base/hash.h"
 
 namespace khtrace::storage::columnar {
+namespace {
+
+auto WantedOf(const aggregate::MergeOptions& options) {
+  return std::tuple(options.kinds, options.first_minute, options.last_minute,
+                    options.step_minutes);
+}
+
+}  // namespace
 
 AggregateCache::PartialPtr AggregateCache::Find(const Part& part,
                                                 const Grain& grain) {
@@ -32,13 +41,13 @@ void AggregateCache::Keep(const std::shared_ptr<const Part>& part,
 // Requests go through all parts again and again, each in the same order: the
 // least recently used one would be just what is needed next. So any may go.
 void AggregateCache::MakeRoom(const Key& newest) {
-  if (bytes_ <= kMaxBytes) return;
+  if (bytes_ <= limits_.of_parts) return;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const bool gone = entry->second.part.expired();
     if (gone) bytes_ -= entry->second.bytes;
     entry = gone ? entries_.erase(entry) : std::next(entry);
   }
-  while (bytes_ > kMaxBytes && entries_.size() > 1) {
+  while (bytes_ > limits_.of_parts && entries_.size() > 1) {
     const uint64_t any = Mix64(++evictions_) % entries_.size();
     auto victim = std::next(entries_.begin(), static_cast<ptrdiff_t>(any));
     if (victim->first == newest) {
@@ -46,6 +55,52 @@ void AggregateCache::MakeRoom(const Key& newest) {
     }
     bytes_ -= victim->second.bytes;
     entries_.erase(victim);
+  }
+}
+
+AggregateCache::Sum AggregateCache::FindSum(
+    const aggregate::MergeOptions& wanted, const PartList& parts) {
+  MutexLock lock(mu_);
+  const auto found = sums_.find(WantedOf(wanted));
+  if (found == sums_.end()) return {nullptr, parts};
+  Sum sum{found->second.sum, parts};
+  // Parts only come and go, they do not change places.
+  auto left = sum.missing.begin();
+  for (const std::weak_ptr<const Part>& kept : found->second.parts) {
+    const std::shared_ptr<const Part> part = kept.lock();
+    left = std::find(left, sum.missing.end(), part);
+    // One that was merged into another, or that retention took.
+    if (part == nullptr || left == sum.missing.end()) return {nullptr, parts};
+    left = sum.missing.erase(left);
+  }
+  found->second.used = ++sum_uses_;
+  return sum;
+}
+
+void AggregateCache::KeepSum(const aggregate::MergeOptions& wanted,
+                             const PartList& parts, PartialPtr sum) {
+  KeptSum kept;
+  kept.parts.assign(parts.begin(), parts.end());
+  kept.bytes = sum->MemoryBytes();
+  kept.sum = std::move(sum);
+  MutexLock lock(mu_);
+  kept.used = ++sum_uses_;
+  sum_bytes_ += kept.bytes;
+  KeptSum& place = sums_[WantedOf(wanted)];
+  sum_bytes_ -= place.bytes;
+  place = std::move(kept);
+  DropOldSums();
+}
+
+// The newest stays, however large.
+void AggregateCache::DropOldSums() {
+  while (sum_bytes_ > limits_.of_sums && sums_.size() > 1) {
+    const auto oldest = std::min_element(sums_.begin(), sums_.end(),
+                                         [](const auto& a, const auto& b) {
+                                           return a.second.used < b.second.used;
+                                         });
+    sum_bytes_ -= oldest->second.bytes;
+    sums_.erase(oldest);
   }
 }
 

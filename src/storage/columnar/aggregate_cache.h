@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "aggregate/partial.h"
 #include "base/mutex.h"
@@ -25,6 +27,18 @@ class AggregateCache {
   static constexpr uint32_t kHour = 60;
   static_assert(kHour % aggregate::kMaxBucketMinutes == 0);
 
+  // Bytes of what is kept.
+  struct Limits {
+    // Of parts' own aggregates. Larger: fewer of them read again. A day of a
+    // million spans an hour takes some 100 MiB by hours.
+    size_t of_parts = 192 << 20;
+    // Of sums. Larger: dashboards of more windows at a time need not add up
+    // everything again. The errors of a day may take 20 MiB.
+    size_t of_sums = 96 << 20;
+  };
+  explicit AggregateCache(const Limits& limits) : limits_(limits) {}
+  AggregateCache() : AggregateCache(Limits()) {}
+
   // Which of a part's aggregates, in steps of so many minutes.
   struct Grain {
     uint32_t kinds = aggregate::kAllKinds;
@@ -36,6 +50,19 @@ class AggregateCache {
   PartialPtr Find(const Part& part, const Grain& grain) KHTRACE_EXCLUDES(mu_);
   void Keep(const std::shared_ptr<const Part>& part, const Grain& grain,
             PartialPtr own) KHTRACE_EXCLUDES(mu_);
+
+  // The sum of some parts' own aggregates, as a request wanted it, and the
+  // parts that are still to be added; nullptr and all of them if there is none
+  // that is of no other parts.
+  struct Sum {
+    PartialPtr of_known;
+    PartList missing;
+  };
+  Sum FindSum(const aggregate::MergeOptions& wanted, const PartList& parts)
+      KHTRACE_EXCLUDES(mu_);
+  // `sum` is of all `parts`.
+  void KeepSum(const aggregate::MergeOptions& wanted, const PartList& parts,
+               PartialPtr sum) KHTRACE_EXCLUDES(mu_);
 
   // What has to be added to the parts' own aggregates because of traces that
   // lie in several of them, as it is and by hours; nullptr if it is not known
@@ -49,10 +76,14 @@ class AggregateCache {
       KHTRACE_EXCLUDES(mu_);
 
  private:
-  // Bytes of parts' own aggregates. Larger: fewer of them read again. A day of
-  // a million spans an hour takes some 100 MiB by hours.
-  static constexpr size_t kMaxBytes = 192 << 20;
-
+  // Kinds, first and last minute, step.
+  using Wanted = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;
+  struct KeptSum {
+    std::vector<std::weak_ptr<const Part>> parts;
+    PartialPtr sum;
+    size_t bytes = 0;
+    uint64_t used = 0;  // the greatest: last
+  };
   struct Key {
     std::string path;
     Grain grain;
@@ -65,11 +96,16 @@ class AggregateCache {
   };
 
   void MakeRoom(const Key& newest) KHTRACE_REQUIRES(mu_);
+  void DropOldSums() KHTRACE_REQUIRES(mu_);
 
+  const Limits limits_;
   Mutex mu_;
   std::map<Key, Entry> entries_ KHTRACE_GUARDED_BY(mu_);
   size_t bytes_ KHTRACE_GUARDED_BY(mu_) = 0;
   uint64_t evictions_ KHTRACE_GUARDED_BY(mu_) = 0;
+  std::map<Wanted, KeptSum> sums_ KHTRACE_GUARDED_BY(mu_);
+  size_t sum_bytes_ KHTRACE_GUARDED_BY(mu_) = 0;
+  uint64_t sum_uses_ KHTRACE_GUARDED_BY(mu_) = 0;
   std::weak_ptr<const PartList> corrected_ KHTRACE_GUARDED_BY(mu_);
   Correction correction_ KHTRACE_GUARDED_BY(mu_);
 };

@@ -5,7 +5,7 @@
 //   + correction: for each trace in several parts, that of the whole trace
 //     minus those of its pieces
 //   + for each trace in the head, that of the whole trace minus what the
-//     parts' pieces of it (put together) have told already
+//     parts' pieces of it (put together) have told already (head_aggregates.h)
 //
 // All counts can be taken away again, so this is exact, duplicates included
 // (docs/adr/0011-partial-aggregates.md).
@@ -13,7 +13,8 @@
 #include <utility>
 
 #include "aggregate/partial_builder.h"
-#include "storage/columnar/part_rows.h"
+#include "storage/columnar/aggregate_difference.h"
+#include "storage/columnar/head_aggregates.h"
 #include "storage/columnar/query_losses.h"
 #include "storage/columnar/split_traces.h"
 #include "storage/columnar/tenant_query.h"
@@ -21,6 +22,7 @@
 namespace khtrace::storage::columnar {
 namespace {
 
+using aggregate::MergeOptions;
 using aggregate::Partial;
 using aggregate::PartialBuilder;
 using model::RowIndex;
@@ -28,44 +30,6 @@ using model::SpanBatchPtr;
 using model::TraceId;
 using Rows = std::vector<model::RowRef>;
 using PartialPtr = AggregateCache::PartialPtr;
-
-// Traces put together before their batches are let go.
-constexpr size_t kTracesHeld = 256;
-
-void AddRows(const SpanBatchPtr& batch, Rows* rows) {
-  for (RowIndex row = 0; row < batch->row_count(); ++row) {
-    rows->push_back({batch.get(), row});
-  }
-}
-
-// Whole traces against what their pieces said of them.
-class Difference {
- public:
-  void Whole(const Rows& rows) { whole_.AddTrace(linker_.Link(rows)); }
-  void Piece(const Rows& rows) { pieces_.AddTrace(linker_.Link(rows)); }
-  // Keeps the batch as long as needed.
-  void Hold(SpanBatchPtr batch) { held_.push_back(std::move(batch)); }
-  // After each trace. True now and then: time for RequestContext::Check.
-  bool EndTrace() {
-    if (++traces_ % kTracesHeld != 0) return false;
-    whole_.ForgetBatches();
-    pieces_.ForgetBatches();
-    held_.clear();
-    return true;
-  }
-  Partial Take() {
-    Partial difference = whole_.Take();
-    difference.Merge(pieces_.Take(), {.subtract = true});
-    return difference;
-  }
-
- private:
-  PartialBuilder whole_;
-  PartialBuilder pieces_;
-  aggregate::TraceLinker linker_;
-  std::vector<SpanBatchPtr> held_;
-  size_t traces_ = 0;
-};
 
 // A piece of the time asked for, and how fine it must be told.
 struct Slice {
@@ -75,7 +39,7 @@ struct Slice {
 };
 
 // Whole hours by hours where nothing finer is asked for, the rest as it is.
-std::vector<Slice> SlicesOf(const aggregate::MergeOptions& options) {
+std::vector<Slice> SlicesOf(const MergeOptions& options) {
   constexpr uint32_t kHour = AggregateCache::kHour;
   const uint32_t first = options.first_minute;
   const uint32_t last = options.last_minute;
@@ -103,6 +67,23 @@ constexpr uint32_t kKindGroups[] = {
     aggregate::kEdges | aggregate::kRetries | aggregate::kCritical,
     aggregate::kErrors};
 
+// Moves the tables of these kinds into a partial of their own.
+Partial TakeKinds(uint32_t kinds, Partial* from) {
+  Partial taken;
+  // All texts, so that their numbers stay.
+  for (uint32_t i = 0; i < from->text_count(); ++i)
+    taken.Intern(from->Text({i}));
+  const auto take = [kinds](uint32_t kind, auto& to, auto& table) {
+    if ((kinds & kind) != 0) to = std::move(table);
+  };
+  take(aggregate::kRed, taken.red, from->red);
+  take(aggregate::kEdges, taken.edges, from->edges);
+  take(aggregate::kRetries, taken.retries, from->retries);
+  take(aggregate::kErrors, taken.errors, from->errors);
+  take(aggregate::kCritical, taken.critical, from->critical);
+  return taken;
+}
+
 class Aggregation {
  public:
   Aggregation(const RequestContext& context, const TenantView& view,
@@ -117,24 +98,29 @@ class Aggregation {
 
  private:
   using PartPtr = std::shared_ptr<const Part>;
-  using Grain = AggregateCache::Grain;
+  // Some kinds of a part's aggregates.
+  struct Own {
+    uint32_t kinds = 0;
+    PartialPtr partial;
+  };
 
-  Status AddPart(const PartPtr& part);
-  void Add(const Partial& from, const Slice& slice, uint32_t kinds);
-  Result<PartialPtr> Own(const PartPtr& part, const Grain& grain);
+  // Of all parts, as if no trace lay in several of them.
+  Result<PartialPtr> SumOfParts();
+  Status AddPart(const PartPtr& part, Partial* sum);
+  void Add(const Partial& from, const Slice& slice, uint32_t kinds,
+           Partial* sum) const;
+  Result<std::vector<Own>> OwnsOf(const PartPtr& part, uint32_t step_minutes);
+  Result<Partial> Read(const PartPtr& part, uint32_t kinds,
+                       uint32_t step_minutes);
   Result<PartialPtr> Compute(const PartPtr& part);
   Result<AggregateCache::Correction> Correction();
-  Status CorrectTrace(const SplitTrace& trace, Difference* difference);
-  Status AddHead();
-  Status ReadPlaces(const std::vector<PartPlace>& places, const TraceId& id,
-                    std::vector<SpanBatchPtr>* pieces);
+  Status CorrectTrace(const SplitTrace& trace, AggregateDifference* difference);
 
   const RequestContext& context_;
   const TenantView& view_;
-  const aggregate::MergeOptions options_;
+  const MergeOptions options_;
   const std::vector<Slice> slices_;
   QueryLosses losses_;
-  Partial result_;
 };
 
 bool Overlaps(const PartInfo& info, const Slice& slice) {
@@ -147,65 +133,104 @@ bool Overlaps(const PartInfo& info, const Slice& slice) {
 }
 
 Result<Partial> Aggregation::Run() {
-  for (const PartPtr& part : *view_.parts) {
-    RETURN_IF_ERROR(context_.Check());
-    RETURN_IF_ERROR(AddPart(part));
+  Partial result;
+  if (!view_.parts->empty()) {
+    ASSIGN_OR_RETURN(const PartialPtr sum, SumOfParts());
+    result.Merge(*sum);
   }
   if (view_.parts->size() > 1) {
     ASSIGN_OR_RETURN(const AggregateCache::Correction correction, Correction());
     for (const Slice& slice : slices_) {
       const bool exact = slice.step_minutes == 1;
-      Add(exact ? *correction.exact : *correction.hours, slice, options_.kinds);
+      Add(exact ? *correction.exact : *correction.hours, slice, options_.kinds,
+          &result);
     }
   }
-  RETURN_IF_ERROR(AddHead());
-  result_.DropEmptyRows();
+  if (view_.head_aggregates != nullptr) {
+    RETURN_IF_ERROR(view_.head_aggregates->AddTo(context_, view_, options_,
+                                                 &losses_, &result));
+  }
+  result.DropEmptyRows();
   bool empty = true;
-  ForEachTable(result_,
+  ForEachTable(result,
                [&](auto, const auto& table) { empty &= table.empty(); });
   if (empty && losses_.first()) return *losses_.first();
-  return std::move(result_);
+  return result;
 }
 
-Status Aggregation::AddPart(const PartPtr& part) {
+Result<PartialPtr> Aggregation::SumOfParts() {
+  const AggregateCache::Sum known =
+      view_.aggregates->FindSum(options_, *view_.parts);
+  if (known.missing.empty()) return known.of_known;
+  Partial sum;
+  if (known.of_known != nullptr) sum.Merge(*known.of_known);
+  for (const PartPtr& part : known.missing) {
+    RETURN_IF_ERROR(context_.Check());
+    RETURN_IF_ERROR(AddPart(part, &sum));
+  }
+  auto all = std::make_shared<const Partial>(std::move(sum));
+  // The next question shall be told of what could not be read as well.
+  if (!losses_.first()) {
+    view_.aggregates->KeepSum(options_, *view_.parts, all);
+  }
+  return PartialPtr(std::move(all));
+}
+
+Status Aggregation::AddPart(const PartPtr& part, Partial* sum) {
   for (const Slice& slice : slices_) {
     if (!Overlaps(part->info(), slice)) continue;
-    for (const uint32_t kinds : kKindGroups) {
-      if ((kinds & options_.kinds) == 0) continue;
-      ASSIGN_OR_RETURN(const PartialPtr own,
-                       Own(part, {kinds, slice.step_minutes}));
-      Add(*own, slice, kinds & options_.kinds);
+    ASSIGN_OR_RETURN(const std::vector<Own> owns,
+                     OwnsOf(part, slice.step_minutes));
+    for (const Own& own : owns) {
+      Add(*own.partial, slice, own.kinds & options_.kinds, sum);
     }
   }
   return {};
 }
 
-void Aggregation::Add(const Partial& from, const Slice& slice, uint32_t kinds) {
-  aggregate::MergeOptions options = options_;
+void Aggregation::Add(const Partial& from, const Slice& slice, uint32_t kinds,
+                      Partial* sum) const {
+  MergeOptions options = options_;
   options.kinds = kinds;
   options.first_minute = slice.first_minute;
   options.last_minute = slice.last_minute;
-  result_.Merge(from, options);
+  sum->Merge(from, options);
 }
 
-Result<PartialPtr> Aggregation::Own(const PartPtr& part, const Grain& grain) {
-  if (PartialPtr known = view_.aggregates->Find(*part, grain)) return known;
-  aggregate::MergeOptions wanted;
-  wanted.kinds = grain.kinds;
-  wanted.step_minutes = grain.step_minutes;
+// Those that are kept, and the others at one reading.
+Result<std::vector<Aggregation::Own>> Aggregation::OwnsOf(
+    const PartPtr& part, uint32_t step_minutes) {
+  std::vector<Own> owns;
+  uint32_t missing = 0;
+  for (const uint32_t kinds : kKindGroups) {
+    if ((kinds & options_.kinds) == 0) continue;
+    PartialPtr known = view_.aggregates->Find(*part, {kinds, step_minutes});
+    if (known == nullptr) missing |= kinds;
+    owns.push_back({kinds, std::move(known)});
+  }
+  if (missing == 0) return owns;
+  ASSIGN_OR_RETURN(Partial read, Read(part, missing, step_minutes));
+  for (Own& own : owns) {
+    if (own.partial != nullptr) continue;
+    own.partial = std::make_shared<const Partial>(TakeKinds(own.kinds, &read));
+    view_.aggregates->Keep(part, {own.kinds, step_minutes}, own.partial);
+  }
+  return owns;
+}
+
+// What the part tells, or else what its spans do.
+Result<Partial> Aggregation::Read(const PartPtr& part, uint32_t kinds,
+                                  uint32_t step_minutes) {
+  MergeOptions wanted;
+  wanted.kinds = kinds;
+  wanted.step_minutes = step_minutes;
   auto stored = part->ReadAggregates(wanted);
   if (!stored) RETURN_IF_ERROR(losses_.Excuse(*part, stored.error()));
-  PartialPtr own;
-  if (stored && *stored) {
-    own = std::make_shared<const Partial>(**std::move(stored));
-  } else {
-    ASSIGN_OR_RETURN(const PartialPtr computed, Compute(part));
-    Partial some;
-    some.Merge(*computed, wanted);
-    own = std::make_shared<const Partial>(std::move(some));
-  }
-  view_.aggregates->Keep(part, grain, own);
-  return own;
+  if (stored && *stored) return **std::move(stored);
+  ASSIGN_OR_RETURN(const PartialPtr computed, Compute(part));
+  Partial some;
+  some.Merge(*computed, wanted);
+  return some;
 }
 
 // Everything, from the spans, when the part does not tell.
@@ -241,14 +266,14 @@ Result<AggregateCache::Correction> Aggregation::Correction() {
   if (correction.exact != nullptr) return correction;
   ASSIGN_OR_RETURN(const auto split,
                    view_.splits->InParts(context_, view_.parts, &losses_));
-  Difference difference;
+  AggregateDifference difference;
   for (const SplitTrace& trace : *split) {
     RETURN_IF_ERROR(CorrectTrace(trace, &difference));
     if (difference.EndTrace()) RETURN_IF_ERROR(context_.Check());
   }
   correction.exact = std::make_shared<const Partial>(difference.Take());
   Partial hours;
-  aggregate::MergeOptions by_hour;
+  MergeOptions by_hour;
   by_hour.step_minutes = AggregateCache::kHour;
   hours.Merge(*correction.exact, by_hour);
   correction.hours = std::make_shared<const Partial>(std::move(hours));
@@ -256,75 +281,21 @@ Result<AggregateCache::Correction> Aggregation::Correction() {
   return correction;
 }
 
-Status Aggregation::ReadPlaces(const std::vector<PartPlace>& places,
-                               const TraceId& id,
-                               std::vector<SpanBatchPtr>* pieces) {
-  for (const PartPlace& place : places) {
-    auto piece = place.part->GetTrace(context_, id);
-    if (!piece) {
-      RETURN_IF_ERROR(losses_.Excuse(*place.part, std::move(piece).error()));
-    } else if (*piece != nullptr) {
-      pieces->push_back(*std::move(piece));
-    }
-  }
-  return {};
-}
-
 // A trace with a damaged piece stays in pieces.
 Status Aggregation::CorrectTrace(const SplitTrace& trace,
-                                 Difference* difference) {
+                                 AggregateDifference* difference) {
   std::vector<SpanBatchPtr> pieces;
-  RETURN_IF_ERROR(ReadPlaces(trace.places, trace.id, &pieces));
+  RETURN_IF_ERROR(ReadPieces(context_, trace, &losses_, &pieces));
   if (pieces.size() < trace.places.size()) return {};
   Rows whole;
   for (SpanBatchPtr& piece : pieces) {
     Rows rows;
     AddRows(piece, &rows);
-    difference->Piece(rows);
+    difference->TakeAway(rows);
     whole.insert(whole.end(), rows.begin(), rows.end());
     difference->Hold(std::move(piece));
   }
-  difference->Whole(whole);
-  return {};
-}
-
-Status Aggregation::AddHead() {
-  std::vector<SpanBatchPtr> batches;
-  for (const HeadView& head : view_.heads) {
-    head.ForEach(
-        [&](const HeadBatch& entry) { batches.push_back(entry.batch); });
-  }
-  if (batches.empty()) return {};
-  ASSIGN_OR_RETURN(
-      std::vector<SplitTrace> split,
-      view_.splits->InHeads(context_, view_.parts, view_.heads, &losses_));
-  std::sort(
-      split.begin(), split.end(),
-      [](const SplitTrace& a, const SplitTrace& b) { return a.id < b.id; });
-  const RowOrder order = OrderRows(batches);
-  Difference difference;
-  for (const TraceSlice& trace : order.traces) {
-    const auto known = std::lower_bound(
-        split.begin(), split.end(), trace.id,
-        [](const SplitTrace& s, const TraceId& id) { return s.id < id; });
-    Rows rows;
-    if (known != split.end() && known->id == trace.id) {
-      std::vector<SpanBatchPtr> pieces;
-      RETURN_IF_ERROR(ReadPlaces(known->places, trace.id, &pieces));
-      for (SpanBatchPtr& piece : pieces) {
-        AddRows(piece, &rows);
-        difference.Hold(std::move(piece));
-      }
-      if (!rows.empty()) difference.Piece(rows);
-    }
-    for (size_t i = 0; i < trace.count; ++i) {
-      const RowRef& ref = order.rows[trace.first + i];
-      rows.push_back({batches[ref.batch].get(), ref.row});
-    }
-    difference.Whole(rows);
-    if (difference.EndTrace()) RETURN_IF_ERROR(context_.Check());
-  }
-  result_.Merge(difference.Take(), options_);
+  difference->Add(whole);
   return {};
 }
 

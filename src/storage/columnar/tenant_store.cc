@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "model/span_batch_builder.h"
+#include "storage/columnar/head_aggregates.h"
 #include "storage/columnar/part_name.h"
 #include "storage/columnar/split_traces.h"
 #include "storage/columnar/wal_format.h"
@@ -36,6 +37,7 @@ TenantStore::TenantStore(StoreContext& context, std::string dir)
                           : std::min(context.options.head_max_bytes,
                                      limits_.max_memory_bytes / 2)),
       splits_(std::make_shared<SplitTraces>()),
+      head_aggregates_(std::make_shared<HeadAggregates>()),
       parts_(std::make_shared<const PartList>()),
       active_(std::make_shared<HeadGeneration>()) {}
 
@@ -254,6 +256,7 @@ TenantView TenantStore::View() const {
   view.damage = &context_.damage;
   view.aggregates = aggregates_;
   view.splits = splits_;
+  view.head_aggregates = head_aggregates_;
   MutexLock lock(mu_);
   view.parts = parts_;
   for (const Sealed& sealed : sealed_) {

@@ -21,6 +21,7 @@
 
 namespace khtrace::storage::columnar {
 
+class HeadAggregates;
 class SplitTraces;
 
 // Everything a tenant had stored at one moment: each span is in a part or in
@@ -35,6 +36,8 @@ struct TenantView {
   std::shared_ptr<AggregateCache> aggregates;
   // Which traces are split; nullptr if there are no parts.
   std::shared_ptr<SplitTraces> splits = nullptr;
+  // What is known of the heads' aggregates; nullptr if there are no heads.
+  std::shared_ptr<HeadAggregates> head_aggregates = nullptr;
 };
 
 // One tenant's spans: log, head and parts, and the way of a span through
@@ -139,6 +142,7 @@ class TenantStore {
   const std::shared_ptr<AggregateCache> aggregates_ =
       std::make_shared<AggregateCache>();
   const std::shared_ptr<SplitTraces> splits_;
+  const std::shared_ptr<HeadAggregates> head_aggregates_;
   uint64_t newest_name_ = 0;  // of all part files; only while opening
   std::unique_ptr<WalWriter> wal_;
 
