@@ -21,9 +21,10 @@ using aggregate::kNanosPerMinute;
 using aggregate::Partial;
 
 // Slices of a window: of each there is one typical example of an operation.
-constexpr uint64_t kSlices = 12;
-// What a snapshot is made of.
-constexpr uint32_t kLookedAt = aggregate::kAllKinds & ~aggregate::kErrors;
+constexpr uint64_t kSlices = 6;
+// What of a snapshot is of the whole window at once.
+constexpr uint32_t kOfWindow =
+    aggregate::kEdges | aggregate::kRetries | aggregate::kCritical;
 // An answer may be so old; of a window over an hour it changes slowly.
 constexpr std::chrono::seconds kFresh{2};
 constexpr std::chrono::seconds kFreshLong{5};
@@ -33,6 +34,8 @@ constexpr uint64_t kHoursFrom = 24 * 60 * kNanosPerMinute;
 constexpr size_t kMaxKept = 32;
 // Of all answers that are kept, some 2 kB each; the newest is kept anyway.
 constexpr size_t kMaxKeptOperations = 50'000;
+constexpr size_t kMaxKeptPoints = 100'000;
+constexpr size_t kMaxKeptPatterns = 50'000;  // likewise, some 1 kB each
 // Evidence is looked for again when it is older, or when it was of others.
 constexpr std::chrono::seconds kAdviceFresh{30};
 constexpr size_t kMaxAdvice = 2'000;
@@ -112,6 +115,17 @@ std::string Quoted(const std::string& text) {
   return traceql::Print(literal);
 }
 
+std::chrono::nanoseconds FreshFor(Window window) {
+  const bool is_long = window.end.ns - window.start.ns > kLongWindowNanos;
+  return is_long ? kFreshLong : kFresh;
+}
+
+AnswerKey KeyOf(const RequestContext& context, Window window,
+                std::chrono::nanoseconds fresh) {
+  const auto slot = static_cast<uint64_t>(fresh.count());
+  return {context.tenant, window.start.ns, window.end.ns / slot};
+}
+
 Status Check(Window window) {
   if (window.end > window.start) return {};
   return Error{
@@ -127,46 +141,20 @@ Analyzer::Analyzer(storage::TraceReader& reader, const Clock& clock,
     : reader_(reader),
       clock_(clock),
       options_(std::move(options)),
-      helpers_(helpers) {}
+      helpers_(helpers),
+      snapshots_(clock, kMaxKept, kMaxKeptOperations),
+      curves_(clock, kMaxKept, kMaxKeptPoints),
+      errors_(clock, kMaxKept, kMaxKeptPatterns) {}
 
 Result<SnapshotPtr> Analyzer::Look(const RequestContext& context,
                                    Window window) {
   RETURN_IF_ERROR(Check(window));
   window = Widen(window);
-  const bool is_long = window.end.ns - window.start.ns > kLongWindowNanos;
-  const std::chrono::nanoseconds fresh = is_long ? kFreshLong : kFresh;
-  const auto slot = static_cast<uint64_t>(fresh.count());
-  const Key key{context.tenant, window.start.ns, window.end.ns / slot};
-  const std::chrono::nanoseconds now = clock_.Monotonic();
-  {
-    MutexLock lock(mu_);
-    const auto kept = kept_.find(key);
-    if (kept != kept_.end() && now - kept->second.made < fresh) {
-      return kept->second.snapshot;
-    }
-  }
-  ASSIGN_OR_RETURN(SnapshotPtr snapshot, Make(context, window));
-  MutexLock lock(mu_);
-  Keep(key, {snapshot, now});
-  return snapshot;
-}
-
-void Analyzer::Keep(const Key& key, Kept kept) {
-  kept_.erase(key);
-  size_t operations = kept.snapshot->operations.size();
-  for (const auto& [other, answer] : kept_) {
-    operations += answer.snapshot->operations.size();
-  }
-  while (!kept_.empty() &&
-         (kept_.size() >= kMaxKept || operations > kMaxKeptOperations)) {
-    const auto oldest = std::min_element(kept_.begin(), kept_.end(),
-                                         [](const auto& a, const auto& b) {
-                                           return a.second.made < b.second.made;
-                                         });
-    operations -= oldest->second.snapshot->operations.size();
-    kept_.erase(oldest);
-  }
-  kept_[key] = std::move(kept);
+  const std::chrono::nanoseconds fresh = FreshFor(window);
+  return snapshots_.Get(
+      context, KeyOf(context, window, fresh), fresh,
+      [](const Snapshot& snapshot) { return snapshot.operations.size(); },
+      [&] { return Make(context, window); });
 }
 
 // Nothing was before 1970.
@@ -181,8 +169,12 @@ Result<SnapshotPtr> Analyzer::Make(const RequestContext& context,
                                    Window window) {
   const uint32_t step = StepMinutes(window, kSlices);
   ASSIGN_OR_RETURN(
-      const Partial current,
-      reader_.Aggregate(context, RequestOf(window, kLookedAt, step)));
+      Partial current,
+      reader_.Aggregate(context, RequestOf(window, aggregate::kRed, step)));
+  ASSIGN_OR_RETURN(
+      const Partial of_window,
+      reader_.Aggregate(context, RequestOf(window, kOfWindow, UINT32_MAX)));
+  current.Merge(of_window);
   ASSIGN_OR_RETURN(const Partial previous,
                    AggregateBefore(context, window, aggregate::kRed));
   auto snapshot = std::make_shared<Snapshot>();
@@ -348,6 +340,31 @@ Result<std::vector<TimePoint>> Analyzer::Series(const RequestContext& context,
   return SeriesOf(partial, window, minutes, service, operation);
 }
 
+Result<std::shared_ptr<const Curves>> Analyzer::CurvesOf(
+    const RequestContext& context, Window window) {
+  RETURN_IF_ERROR(Check(window));
+  window = Widen(window);
+  const uint32_t minutes = StepMinutes(window, kDefaultPoints);
+  const std::chrono::nanoseconds fresh = FreshFor(window);
+  return curves_.Get(
+      context, KeyOf(context, window, fresh), fresh,
+      [](const Curves& c) { return (c.services.size() + 1) * c.all.size(); },
+      [&]() -> Result<std::shared_ptr<const Curves>> {
+        ASSIGN_OR_RETURN(
+            const Partial partial,
+            reader_.Aggregate(context,
+                              RequestOf(window, aggregate::kRed, minutes)));
+        return std::make_shared<const Curves>(
+            analysis::CurvesOf(partial, window, minutes));
+      });
+}
+
+void Analyzer::WarmUp(const RequestContext& context) {
+  const UnixNanos now = clock_.Now();
+  const Window day{now.Minus(std::chrono::hours(24)), now};
+  if (Look(context, day)) (void)CurvesOf(context, day);
+}
+
 Result<OperationAnalysis> Analyzer::AnalyzeOperation(
     const RequestContext& context, const OperationRequest& request) {
   ASSIGN_OR_RETURN(const SnapshotPtr snapshot, Look(context, request.window));
@@ -391,16 +408,31 @@ Result<OperationAnalysis> Analyzer::AnalyzeOperation(
   return analysis;
 }
 
-Result<std::vector<ErrorPattern>> Analyzer::Errors(
+Result<std::shared_ptr<const ErrorPatterns>> Analyzer::Errors(
     const RequestContext& context, Window window) {
   RETURN_IF_ERROR(Check(window));
   window = Widen(window);
+  const std::chrono::nanoseconds fresh = FreshFor(window);
+  return errors_.Get(
+      context, KeyOf(context, window, fresh), fresh,
+      [](const ErrorPatterns& patterns) { return patterns.size(); },
+      [&]() -> Result<std::shared_ptr<const ErrorPatterns>> {
+        ASSIGN_OR_RETURN(ErrorPatterns made, MakeErrors(context, window));
+        return std::make_shared<const ErrorPatterns>(std::move(made));
+      });
+}
+
+Result<ErrorPatterns> Analyzer::MakeErrors(const RequestContext& context,
+                                           Window window) {
   const uint32_t minutes = StepMinutes(window, kDefaultPoints);
+  ASSIGN_OR_RETURN(Partial current,
+                   reader_.Aggregate(context, RequestOf(window, aggregate::kRed,
+                                                        UINT32_MAX)));
   ASSIGN_OR_RETURN(
-      const Partial current,
-      reader_.Aggregate(
-          context,
-          RequestOf(window, aggregate::kErrors | aggregate::kRed, minutes)));
+      const Partial errors,
+      reader_.Aggregate(context,
+                        RequestOf(window, aggregate::kErrors, minutes)));
+  current.Merge(errors);
   ASSIGN_OR_RETURN(const Partial previous,
                    AggregateBefore(context, window, aggregate::kErrors));
   Partial history;

@@ -16,6 +16,7 @@
 #include "analysis/explain.h"
 #include "analysis/operation_report.h"
 #include "analysis/options.h"
+#include "analysis/recent_answers.h"
 #include "analysis/trace_report.h"
 #include "base/clock.h"
 #include "base/executor.h"
@@ -41,6 +42,7 @@ struct Snapshot {
   std::optional<Grade> grade;  // of everything
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
+using ErrorPatterns = std::vector<ErrorPattern>;  // most frequent first
 
 // Analysis of what a store holds: asks it for aggregates, judges them, and
 // keeps the answers for a moment. Errors are those of TraceReader. Thread-safe.
@@ -55,8 +57,7 @@ class Analyzer {
 
   // kInvalidArgument: window.end not after window.start. An answer may be two
   // seconds old (five of windows over an hour).
-  Result<SnapshotPtr> Look(const RequestContext& context, Window window)
-      KHTRACE_EXCLUDES(mu_);
+  Result<SnapshotPtr> Look(const RequestContext& context, Window window);
   Result<BottleneckList> Bottlenecks(const RequestContext& context,
                                      const BottleneckRequest& request)
       KHTRACE_EXCLUDES(mu_);
@@ -66,12 +67,19 @@ class Analyzer {
                                         Window window, uint32_t minutes,
                                         std::string_view service,
                                         std::string_view operation);
+  // About 60 points (of windows of a day and more no closer than an hour), as
+  // old as Look()'s.
+  Result<std::shared_ptr<const Curves>> CurvesOf(const RequestContext& context,
+                                                 Window window);
   // kNotFound: no span of that name in the window (of that service, if given).
   Result<OperationAnalysis> AnalyzeOperation(const RequestContext& context,
                                              const OperationRequest& request)
       KHTRACE_EXCLUDES(mu_);
-  Result<std::vector<ErrorPattern>> Errors(const RequestContext& context,
-                                           Window window);
+  // As old as Look()'s.
+  Result<std::shared_ptr<const ErrorPatterns>> Errors(
+      const RequestContext& context, Window window);
+  // Asks what the first look at a day will ask. Its errors do not matter.
+  void WarmUp(const RequestContext& context);
   // kNotFound.
   Result<TraceReport> AnalyzeTrace(const RequestContext& context,
                                    const model::TraceId& id);
@@ -79,16 +87,6 @@ class Analyzer {
                               ExplainRequest request);
 
  private:
-  struct Key {
-    std::string tenant;
-    uint64_t start = 0;
-    uint64_t end = 0;
-    auto operator<=>(const Key&) const = default;
-  };
-  struct Kept {
-    SnapshotPtr snapshot;
-    std::chrono::nanoseconds made{};
-  };
   // Evidence of an operation does not change while its examples stay.
   struct Advice {
     std::chrono::nanoseconds made{};
@@ -97,11 +95,11 @@ class Analyzer {
   };
 
   Result<SnapshotPtr> Make(const RequestContext& context, Window window);
+  Result<ErrorPatterns> MakeErrors(const RequestContext& context,
+                                   Window window);
   // Of the window before this one.
   Result<aggregate::Partial> AggregateBefore(const RequestContext& context,
                                              Window window, uint32_t kinds);
-  // Others go for it, the oldest first.
-  void Keep(const Key& key, Kept kept) KHTRACE_REQUIRES(mu_);
   // Traces of the slowest and some typical examples that are still there; of
   // a short window, which has few, some that a search finds as well.
   std::vector<model::SpanBatchPtr> ExampleTraces(
@@ -119,8 +117,10 @@ class Analyzer {
   const Clock& clock_;
   const AnalysisOptions options_;
   Executor* const helpers_;
+  RecentAnswers<Snapshot> snapshots_;
+  RecentAnswers<Curves> curves_;
+  RecentAnswers<ErrorPatterns> errors_;
   Mutex mu_;
-  std::map<Key, Kept> kept_ KHTRACE_GUARDED_BY(mu_);
   std::map<std::string, Advice> advice_ KHTRACE_GUARDED_BY(mu_);
 };
 

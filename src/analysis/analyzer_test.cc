@@ -65,7 +65,7 @@ TEST_F(AnalyzerTest, AnEmptyStoreHasAnEmptyAnswer) {
   BottleneckRequest request;
   request.window = LastHour();
   EXPECT_EQ(analyzer_.Bottlenecks(context_, request)->total, 0u);
-  EXPECT_TRUE(analyzer_.Errors(context_, LastHour())->empty());
+  EXPECT_TRUE((*analyzer_.Errors(context_, LastHour()))->empty());
 }
 
 TEST_F(AnalyzerTest, BottlenecksComeWithAdvice) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -155,5 +156,14 @@ struct TimePoint {
 std::vector<TimePoint> SeriesOf(const aggregate::Partial& series, Window window,
                                 uint32_t minutes, std::string_view service,
                                 std::string_view operation);
+
+// Series of each service's entries, and of all services' together.
+struct Curves {
+  std::map<std::string, std::vector<TimePoint>> services;
+  std::vector<TimePoint> all;
+};
+// As SeriesOf().
+Curves CurvesOf(const aggregate::Partial& series, Window window,
+                uint32_t minutes);
 
 }  // namespace khtrace::analysis

@@ -36,21 +36,67 @@ struct Sums {
     unsampled += static_cast<double>(cell.unsampled) /
                  static_cast<double>(aggregate::kSampleUnit);
   }
+  void Merge(const Sums& from) {
+    durations.Merge(from.durations);
+    errors += from.errors;
+    unsampled += from.unsampled;
+  }
 };
 
-// All spans, and those with which a service is entered.
+// The spans with which a service is entered, and its others.
 struct Totals {
-  Sums all;
   Sums entries;
+  Sums others;
 
   void Add(const aggregate::RedKey& key, const aggregate::RedCell& cell) {
-    all.Add(key, cell);
-    if (IsEntry(key.kind)) entries.Add(key, cell);
+    (IsEntry(key.kind) ? entries : others).Add(key, cell);
   }
-  const Sums& Best() const {
-    return entries.durations.count() > 0 ? entries : all;
+  bool IsEntered() const { return entries.durations.count() > 0; }
+  void Merge(const Totals& from) {
+    entries.Merge(from.entries);
+    others.Merge(from.others);
+  }
+  Sums All() const {
+    Sums all = entries;
+    all.Merge(others);
+    return all;
   }
 };
+
+// By the first minute of each bucket.
+using Slots = std::map<uint32_t, Totals>;
+
+Slots EmptySlots(Window window, uint32_t minutes) {
+  Slots slots;
+  if (window.end.ns <= window.start.ns) return slots;
+  const uint32_t last = aggregate::BucketOf({window.end.ns - 1}, minutes);
+  for (uint32_t m = aggregate::BucketOf(window.start, minutes); m <= last;
+       m += minutes) {
+    slots[m];
+  }
+  return slots;
+}
+
+bool IsEntered(const Slots& slots) {
+  return std::any_of(slots.begin(), slots.end(),
+                     [](const auto& slot) { return slot.second.IsEntered(); });
+}
+
+std::vector<TimePoint> PointsOf(const Slots& slots, bool only_entries) {
+  std::vector<TimePoint> points;
+  for (const auto& [minute, totals] : slots) {
+    const Sums sums = only_entries ? totals.entries : totals.All();
+    TimePoint point;
+    point.start = {uint64_t{minute} * aggregate::kNanosPerMinute};
+    point.count = sums.durations.count();
+    point.errors = sums.errors;
+    point.p50 = sums.durations.Quantile(0.5);
+    point.p95 = sums.durations.Quantile(0.95);
+    point.p99 = sums.durations.Quantile(0.99);
+    points.push_back(point);
+  }
+  return points;
+}
 
 }  // namespace
 
@@ -67,7 +113,7 @@ std::vector<ServiceReport> ReportServices(
   }
   std::vector<ServiceReport> reports;
   for (const auto& [service, totals] : services) {
-    const Sums& sums = totals.Best();
+    const Sums sums = totals.IsEntered() ? totals.entries : totals.All();
     ServiceReport report;
     report.service = service;
     report.count = sums.durations.count();
@@ -92,36 +138,32 @@ std::vector<ServiceReport> ReportServices(
 std::vector<TimePoint> SeriesOf(const Partial& series, Window window,
                                 uint32_t minutes, std::string_view service,
                                 std::string_view operation) {
-  std::map<uint32_t, Totals> slots;
-  if (window.end.ns > window.start.ns) {
-    const uint32_t last = aggregate::BucketOf({window.end.ns - 1}, minutes);
-    for (uint32_t m = aggregate::BucketOf(window.start, minutes); m <= last;
-         m += minutes) {
-      slots[m];
-    }
-  }
-  bool entered = false;
+  Slots slots = EmptySlots(window, minutes);
   for (const auto& [key, cell] : series.red) {
     if (!service.empty() && series.Text(key.service) != service) continue;
     if (!operation.empty() && series.Text(key.operation) != operation) continue;
     const auto slot = slots.find(key.minute / minutes * minutes);
-    if (slot == slots.end()) continue;
-    slot->second.Add(key, cell);
-    entered |= operation.empty() && IsEntry(key.kind);
+    if (slot != slots.end()) slot->second.Add(key, cell);
   }
-  std::vector<TimePoint> points;
-  for (const auto& [minute, totals] : slots) {
-    const Sums& sums = entered ? totals.entries : totals.all;
-    TimePoint point;
-    point.start = {uint64_t{minute} * aggregate::kNanosPerMinute};
-    point.count = sums.durations.count();
-    point.errors = sums.errors;
-    point.p50 = sums.durations.Quantile(0.5);
-    point.p95 = sums.durations.Quantile(0.95);
-    point.p99 = sums.durations.Quantile(0.99);
-    points.push_back(point);
+  return PointsOf(slots, operation.empty() && IsEntered(slots));
+}
+
+Curves CurvesOf(const Partial& series, Window window, uint32_t minutes) {
+  std::map<std::string_view, Slots> services;
+  for (const auto& [key, cell] : series.red) {
+    const auto [at, is_new] = services.try_emplace(series.Text(key.service));
+    if (is_new) at->second = EmptySlots(window, minutes);
+    const auto slot = at->second.find(key.minute / minutes * minutes);
+    if (slot != at->second.end()) slot->second.Add(key, cell);
   }
-  return points;
+  Curves curves;
+  Slots all = EmptySlots(window, minutes);
+  for (const auto& [service, slots] : services) {
+    for (const auto& [minute, totals] : slots) all[minute].Merge(totals);
+    curves.services[std::string(service)] = PointsOf(slots, IsEntered(slots));
+  }
+  curves.all = PointsOf(all, IsEntered(all));
+  return curves;
 }
 
 }  // namespace khtrace::analysis

@@ -87,13 +87,15 @@ Result<HttpResponse> Patterns(TracingCall& call) {
   const size_t offset = params.Offset();
   const size_t limit = params.Count("limit", 50, 1, 1000);
   RETURN_IF_ERROR(CheckParams(call));
-  ASSIGN_OR_RETURN(auto patterns,
+  ASSIGN_OR_RETURN(const auto known,
                    call.site.analyzer.Errors(call.context, window));
-  const size_t all = patterns.size();
-  std::erase_if(patterns, [&](const ErrorPattern& pattern) {
-    return (only_new && !pattern.is_new) ||
-           (!service.empty() && !OfService(pattern, service));
-  });
+  const size_t all = known->size();
+  std::vector<const ErrorPattern*> patterns;
+  for (const ErrorPattern& pattern : *known) {
+    if (only_new && !pattern.is_new) continue;
+    if (!service.empty() && !OfService(pattern, service)) continue;
+    patterns.push_back(&pattern);
+  }
   const size_t begin = std::min(offset, patterns.size());
   const size_t end = std::min(begin + limit, patterns.size());
   return TracingAnswer(call.request, params.now(), [&](JsonWriter& w) {
@@ -112,8 +114,8 @@ Result<HttpResponse> Patterns(TracingCall& call) {
     w.BeginArray();
     for (size_t i = begin; i < end; ++i) {
       w.BeginObject();
-      PutPattern(w, patterns[i]);
-      PutCounts(w, patterns[i]);
+      PutPattern(w, *patterns[i]);
+      PutCounts(w, *patterns[i]);
       w.EndObject();
     }
     w.EndArray();
@@ -127,8 +129,8 @@ Result<HttpResponse> OnePattern(TracingCall& call) {
   ASSIGN_OR_RETURN(const auto patterns,
                    call.site.analyzer.Errors(call.context, window));
   const auto pattern =
-      std::ranges::find(patterns, fingerprint, &ErrorPattern::fingerprint);
-  if (pattern == patterns.end()) {
+      std::ranges::find(*patterns, fingerprint, &ErrorPattern::fingerprint);
+  if (pattern == patterns->end()) {
     return NotFoundProblem(
         fmt::format("no error with fingerprint '{}' between {} and {}; "
                     "/api/tracing/errors/patterns lists those of the window",

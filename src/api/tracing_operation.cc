@@ -197,16 +197,18 @@ Result<HttpResponse> Analysis(TracingCall& call, const std::string& name) {
   }
   if (!analysis) return std::move(analysis).error();
   const OperationReport& report = analysis->report;
-  ASSIGN_OR_RETURN(auto patterns,
+  ASSIGN_OR_RETURN(const auto errors,
                    call.site.analyzer.Errors(call.context, analysis->window));
-  std::erase_if(patterns, [&report](const analysis::ErrorPattern& pattern) {
-    return std::ranges::none_of(pattern.places,
-                                [&report](const analysis::ErrorPlace& place) {
-                                  return place.service == report.service &&
-                                         place.operation == report.operation;
-                                });
-  });
-  if (patterns.size() > kMaxErrors) patterns.resize(kMaxErrors);
+  analysis::ErrorPatterns patterns;
+  for (const analysis::ErrorPattern& pattern : *errors) {
+    if (patterns.size() == kMaxErrors) break;
+    const bool here = std::ranges::any_of(
+        pattern.places, [&report](const analysis::ErrorPlace& place) {
+          return place.service == report.service &&
+                 place.operation == report.operation;
+        });
+    if (here) patterns.push_back(pattern);
+  }
   return TracingAnswer(call.request, analysis->generated_at,
                        [&](JsonWriter& w) {
                          PutWindow(w, analysis->window);

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 
 #include "alerting/engine.h"
 #include "analysis/operation_report.h"
@@ -25,42 +23,6 @@ using net::HttpResponse;
 using wire::JsonWriter;
 
 constexpr size_t kTop = 5;
-// Services with a curve of their own; the page shows no more rows at once.
-constexpr size_t kMaxSeries = 50;
-// Points of each curve, about.
-constexpr uint32_t kPoints = 60;
-
-// So many minutes a point, in whole buckets.
-uint32_t StepMinutes(const analysis::Window& window) {
-  constexpr double kBucket = 5;
-  const double buckets = std::ceil(window.Minutes() / kBucket / kPoints);
-  return static_cast<uint32_t>(kBucket * std::max(1.0, buckets));
-}
-
-using SeriesByService = std::map<std::string, std::vector<analysis::TimePoint>>;
-
-// All curves of one look at the aggregates; "" is the one of everything.
-Result<SeriesByService> CurvesOf(TracingCall& call, const Snapshot& snapshot) {
-  storage::AggregateRequest request;
-  const analysis::Window window = WholeBuckets(snapshot.window);
-  request.start = window.start;
-  request.end = {window.end.ns - 1};
-  request.kinds = aggregate::kRed;
-  request.step_minutes = StepMinutes(window);
-  ASSIGN_OR_RETURN(const aggregate::Partial partial,
-                   call.site.api.reader.Aggregate(call.context, request));
-  SeriesByService series;
-  const auto add = [&](const std::string& service) {
-    series[service] =
-        analysis::SeriesOf(partial, window, request.step_minutes, service, "");
-  };
-  add("");
-  for (const auto& service : snapshot.services) {
-    if (series.size() > kMaxSeries) break;
-    if (!service.service.empty()) add(service.service);
-  }
-  return series;
-}
 
 bool IsBad(std::optional<analysis::Grade> grade) {
   return grade && *grade >= analysis::Grade::kD;
@@ -108,7 +70,7 @@ std::string InOneLine(const Snapshot& snapshot,
 }
 
 void PutTotals(JsonWriter& w, const Snapshot& snapshot,
-               const SeriesByService& series) {
+               const analysis::Curves& curves) {
   uint64_t count = 0;
   uint64_t errors = 0;
   double calls_per_min = 0;
@@ -130,7 +92,7 @@ void PutTotals(JsonWriter& w, const Snapshot& snapshot,
                 : static_cast<double>(errors) / static_cast<double>(count));
   PutFigure(w, "spans_per_min",
             static_cast<double>(snapshot.spans) / snapshot.window.Minutes());
-  PutSeries(w, "series", series.at(""));
+  PutSeries(w, "series", curves.all);
   w.EndObject();
 }
 
@@ -170,23 +132,27 @@ Result<HttpResponse> Overview(TracingCall& call) {
   request.limit = kTop;
   ASSIGN_OR_RETURN(const analysis::BottleneckList list,
                    analyzer.Bottlenecks(call.context, request));
-  ASSIGN_OR_RETURN(auto patterns, analyzer.Errors(call.context, window));
-  ASSIGN_OR_RETURN(const SeriesByService series, CurvesOf(call, *snapshot));
-  const size_t all_patterns = patterns.size();
+  ASSIGN_OR_RETURN(const auto errors, analyzer.Errors(call.context, window));
+  ASSIGN_OR_RETURN(const auto curves, analyzer.CurvesOf(call.context, window));
+  const size_t all_patterns = errors->size();
   const auto new_patterns = static_cast<size_t>(
-      std::ranges::count(patterns, true, &analysis::ErrorPattern::is_new));
+      std::ranges::count(*errors, true, &analysis::ErrorPattern::is_new));
   // New ones first; they are in order of count.
-  std::ranges::stable_sort(patterns, std::greater(),
-                           &analysis::ErrorPattern::is_new);
-  if (patterns.size() > kTop) patterns.resize(kTop);
+  analysis::ErrorPatterns patterns;
+  for (const bool is_new : {true, false}) {
+    for (const analysis::ErrorPattern& pattern : *errors) {
+      if (patterns.size() == kTop) break;
+      if (pattern.is_new == is_new) patterns.push_back(pattern);
+    }
+  }
   return TracingAnswer(
       call.request, snapshot->generated_at, [&](JsonWriter& w) {
         PutWindow(w, snapshot->window);
         PutText(w, "summary",
                 InOneLine(*snapshot, list.bottlenecks, new_patterns));
         PutOverall(w, call, *snapshot);
-        PutTotals(w, *snapshot, series);
-        PutServices(w, *snapshot, &series);
+        PutTotals(w, *snapshot, *curves);
+        PutServices(w, *snapshot, &curves->services);
         PutCategories(w, *snapshot, analyzer.options());
         PutTrendOfAll(w, *snapshot);
         w.Key("bottlenecks");

@@ -75,8 +75,7 @@ Result<HttpResponse> Summary(TracingCall& call) {
   analysis::Analyzer& analyzer = call.site.analyzer;
   ASSIGN_OR_RETURN(const analysis::SnapshotPtr snapshot,
                    analyzer.Look(call.context, window));
-  ASSIGN_OR_RETURN(const auto series,
-                   analyzer.Series(call.context, window, 0, "", ""));
+  ASSIGN_OR_RETURN(const auto curves, analyzer.CurvesOf(call.context, window));
   analysis::BottleneckRequest request;
   request.window = window;
   request.limit = kTopBottlenecks;
@@ -95,7 +94,7 @@ Result<HttpResponse> Summary(TracingCall& call) {
                          }
                          w.EndArray();
                          PutTrendOfAll(w, *snapshot);
-                         PutSeries(w, "series", series);
+                         PutSeries(w, "series", curves->all);
                        });
 }
 

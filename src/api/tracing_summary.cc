@@ -140,12 +140,15 @@ void PutServices(
   std::ranges::sort(services, [](const auto* a, const auto* b) {
     return WorseService(*a, *b);
   });
+  // Services with a curve; the page shows no more rows at once.
+  constexpr size_t kMaxSeries = 50;
+  size_t written = 0;
   w.Key("services");
   w.BeginArray();
   for (const analysis::ServiceReport* service : services) {
     w.BeginObject();
     WriteService(w, *service);
-    if (series != nullptr) {
+    if (series != nullptr && written++ < kMaxSeries) {
       const auto points = series->find(service->service);
       if (points != series->end()) PutSeries(w, "series", points->second);
     }
