@@ -7,7 +7,10 @@
 
 #include <chrono>
 #include <list>
+#include <memory>
 #include <optional>
+#include <stop_token>
+#include <thread>
 
 #include "alerting/engine.h"
 #include "alerting/store_source.h"
@@ -79,7 +82,8 @@ class ServerImpl : public Server {
   explicit ServerImpl(const config::ServerConfig& config)
       : config_(config),
         io_(static_cast<int>(config.io_threads)),
-        cpu_("cpu", static_cast<int>(config.cpu_threads)),
+        cpu_(std::make_unique<ThreadPool>(
+            "cpu", static_cast<int>(config.cpu_threads))),
         commit_("wal", 1),
         background_("background", 1),
         upkeep_("upkeep", 1) {
@@ -103,6 +107,7 @@ class ServerImpl : public Server {
     RETURN_IF_ERROR(OpenQueryDoors());
     RETURN_IF_ERROR(OpenReceiver());
     if (alerting_ && config_.alerting.enabled) alerting_->Start();
+    warm_up_ = std::jthread([this](std::stop_token stop) { WarmUp(stop); });
     return {};
   }
 
@@ -140,10 +145,28 @@ class ServerImpl : public Server {
     receiver_.reset();
     doors_.clear();
     if (alerting_) alerting_->Stop();
+    warm_up_ = {};
+    // Nobody posts any more; what a door gave up waiting for ends here.
+    cpu_.reset();
     return store_ ? store_->Close() : Status();
   }
 
  private:
+  // What the first page that somebody opens will ask; of many tenants each
+  // waits for its own.
+  void WarmUp(const std::stop_token& stop) {
+    constexpr size_t kFewTenants = 8;
+    YieldToOtherThreads();
+    const std::vector<std::string> tenants = store_->Tenants();
+    if (tenants.size() > kFewTenants) return;
+    for (const std::string& tenant : tenants) {
+      RequestContext context;
+      context.tenant = tenant;
+      context.stop = stop;
+      analyzer_->WarmUp(context);
+    }
+  }
+
   Status OpenStore() {
     if (config_.engine == config::StorageEngine::kMemory) {
       log::Warning("storage.engine is memory: every trace is gone at the end");
@@ -188,20 +211,20 @@ class ServerImpl : public Server {
     judge_ = std::make_unique<analysis::RuleJudge>(config_.analysis);
     // make_unique cannot fill an aggregate.
     api_.reset(new api::ApiContext{.reader = *store_,
-                                   .cpu = cpu_,
+                                   .cpu = *cpu_,
                                    .clock = Clock::System(),
                                    .build = ThisBuild(),
                                    .options = options,
                                    .judge = judge_.get()});
-    analyzer_ = std::make_unique<analysis::Analyzer>(*store_, Clock::System(),
-                                                     config_.analysis, &cpu_);
+    analyzer_ = std::make_unique<analysis::Analyzer>(
+        *store_, Clock::System(), config_.analysis, cpu_.get());
   }
 
   // Evaluation begins when the receivers are open. A store in memory begins
   // anew with each start, and so do alerts.
   Status OpenAlerting() {
     AddTargetMetrics(config_.analysis, registry_);
-    alert_source_.emplace(*store_, *analyzer_, &cpu_);
+    alert_source_.emplace(*store_, *analyzer_, cpu_.get());
     const bool on_disk = config_.engine == config::StorageEngine::kColumnar;
     ASSIGN_OR_RETURN(alerting_,
                      alerting::Engine::Open(
@@ -252,7 +275,7 @@ class ServerImpl : public Server {
         "tempo", config_.tempo, true,
         [this](net::HttpRouter& router) {
           api::RegisterTempo(router, *api_, health_);
-          api::RegisterMetrics(router, registry_, cpu_);
+          api::RegisterMetrics(router, registry_, *cpu_);
         },
         /*with_grpc=*/true));
     RETURN_IF_ERROR(OpenDoor("dashboards", config_.dashboards, true,
@@ -262,16 +285,16 @@ class ServerImpl : public Server {
                              }));
     return OpenDoor("metrics", config_.metrics, false,
                     [this](net::HttpRouter& router) {
-                      api::RegisterMetrics(router, registry_, cpu_);
+                      api::RegisterMetrics(router, registry_, *cpu_);
                     });
   }
 
   Status OpenReceiver() {
     if (!config_.otlp_enabled) return {};
     exporter_ = std::make_unique<pipeline::StoreExporter>(*store_, registry_);
-    ASSIGN_OR_RETURN(receiver_,
-                     ingest::OtlpReceiver::Start(config_.otlp, *exporter_, cpu_,
-                                                 io_, registry_));
+    ASSIGN_OR_RETURN(
+        receiver_, ingest::OtlpReceiver::Start(config_.otlp, *exporter_, *cpu_,
+                                               io_, registry_));
     health_.SetOk("receiver/otlp");
     return {};
   }
@@ -327,7 +350,7 @@ class ServerImpl : public Server {
   telemetry::Health health_;
   std::optional<net::BearerAuth> auth_;
   net::IoRuntime io_;
-  ThreadPool cpu_;
+  std::unique_ptr<ThreadPool> cpu_;
   ThreadPool commit_;
   ThreadPool background_;
   ThreadPool upkeep_;
@@ -335,6 +358,7 @@ class ServerImpl : public Server {
   std::unique_ptr<analysis::RuleJudge> judge_;
   std::unique_ptr<api::ApiContext> api_;
   std::unique_ptr<analysis::Analyzer> analyzer_;
+  std::jthread warm_up_;
   std::optional<alerting::StoreSource> alert_source_;
   std::unique_ptr<alerting::Engine> alerting_;
   std::unique_ptr<pipeline::StoreExporter> exporter_;
