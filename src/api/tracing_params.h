@@ -48,6 +48,8 @@ class TracingParams {
   bool Flag(std::string_view name);  // false if absent
   // Milliseconds, not below 0.
   std::optional<std::chrono::nanoseconds> Millis(std::string_view name);
+  // RFC 3339 or Unix time in s, ms, µs or ns.
+  std::optional<UnixNanos> Time(std::string_view name);
   // One of the words of `choices`; the fallback is the first of them.
   template <typename T>
   T Choice(std::string_view name,
@@ -88,7 +90,6 @@ class TracingParams {
   const std::string* Find(std::string_view name) const;
   size_t ChoiceIndex(std::string_view name,
                      std::span<const std::string_view> words);
-  std::optional<UnixNanos> Time(std::string_view name);
   std::optional<std::chrono::nanoseconds> WindowLength();
   // Of all parameters but cursor and limit.
   uint64_t Fingerprint() const;
