@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "analysis/two_samples.h"
 #include "query/metrics.h"
 #include "traceql/checker.h"
 #include "traceql/parser.h"
@@ -27,6 +28,9 @@ constexpr uint64_t kLeastSupport = 5;
 constexpr double kLeastEffect = 0.05;
 constexpr double kMostQ = 0.01;
 constexpr size_t kInWords = 3;
+// Spans of a trace whose structure is looked at, and operations of them.
+constexpr size_t kStructureSpans = 20;
+constexpr size_t kStructureOperations = 10;
 
 Status CheckFilter(std::string_view what, const std::string& text) {
   const auto query = traceql::ParseQuery(text);
@@ -108,32 +112,12 @@ Sides Collect(const query::MetricsResult& result) {
   return sides;
 }
 
-// Two-sided test of two shares (normal approximation, pooled).
-double PValue(const Counts& counts, const Counts& totals) {
-  const auto n1 = static_cast<double>(totals.selected);
-  const auto n2 = static_cast<double>(totals.others);
-  if (n1 == 0 || n2 == 0) return 1;
-  const auto a = static_cast<double>(counts.selected);
-  const auto b = static_cast<double>(counts.others);
-  const double pooled = (a + b) / (n1 + n2);
-  const double variance = pooled * (1 - pooled) * (1 / n1 + 1 / n2);
-  if (variance <= 0) return 1;
-  return std::erfc(std::fabs(a / n1 - b / n2) / std::sqrt(2 * variance));
-}
-
-// Benjamini and Hochberg, Journal of the Royal Statistical Society B 57
-// (1995): p times the number of tests over its rank, made monotone.
-void CorrectForManyTests(std::vector<Difference>* differences) {
-  std::sort(differences->begin(), differences->end(),
-            [](const Difference& a, const Difference& b) {
-              return a.q_value < b.q_value;
-            });
-  const auto tests = static_cast<double>(differences->size());
-  double least = 1;
-  for (size_t rank = differences->size(); rank > 0; --rank) {
-    double& q = (*differences)[rank - 1].q_value;
-    least = std::min(least, q * tests / static_cast<double>(rank));
-    q = least;
+void CorrectQValues(std::vector<Difference>* differences) {
+  std::vector<double> p_values;
+  for (const Difference& d : *differences) p_values.push_back(d.q_value);
+  const std::vector<double> corrected = CorrectForManyTests(p_values);
+  for (size_t i = 0; i < corrected.size(); ++i) {
+    (*differences)[i].q_value = corrected[i];
   }
 }
 
@@ -171,12 +155,12 @@ std::string InWords(const Explanation& explanation) {
     return "Every span is in the selection: there is nothing to compare it "
            "with.";
   }
+  std::string words;
   if (explanation.differences.empty()) {
-    return fmt::format(
-        "No attribute tells the {} selected spans from the {} others.",
+    words = fmt::format(
+        "No attribute tells the {} selected spans from the {} others",
         explanation.selected, explanation.others);
   }
-  std::string words;
   for (size_t i = 0; i < explanation.differences.size() && i < kInWords; ++i) {
     const Difference& d = explanation.differences[i];
     words += fmt::format(
@@ -184,6 +168,9 @@ std::string InWords(const Explanation& explanation) {
         "% of the others",
         i == 0 ? "" : "; ", d.attribute, d.value, 100 * d.selected_share,
         100 * d.other_share);
+  }
+  for (size_t i = 0; i < explanation.structure.size() && i < kInWords; ++i) {
+    words += "; " + explanation.structure[i].text;
   }
   return words + ".";
 }
@@ -240,10 +227,11 @@ std::vector<Difference> Compare(const Sides& sides,
                                static_cast<double>(sides.totals.others);
     }
     difference.effect = difference.selected_share - difference.other_share;
-    difference.q_value = PValue(counts, sides.totals);
+    difference.q_value = ShareTest(counts.selected, sides.totals.selected,
+                                   counts.others, sides.totals.others);
     differences.push_back(std::move(difference));
   }
-  CorrectForManyTests(&differences);
+  CorrectQValues(&differences);
   std::erase_if(differences, [](const Difference& d) {
     return std::max(d.selected, d.others) < kLeastSupport ||
            std::fabs(d.effect) < kLeastEffect || !(d.q_value < kMostQ);
@@ -253,6 +241,80 @@ std::vector<Difference> Compare(const Sides& sides,
                      return std::fabs(a.effect) > std::fabs(b.effect);
                    });
   return differences;
+}
+
+// The condition of a query that CompareQuery took.
+const traceql::FieldExpr* ConditionOf(const traceql::Query& query) {
+  const auto* pipeline = std::get_if<traceql::Pipeline>(&query.root);
+  if (pipeline == nullptr || pipeline->stages.size() != 1) return nullptr;
+  const auto* spans = std::get_if<traceql::SpansetExpr>(&pipeline->stages[0]);
+  if (spans == nullptr) return nullptr;
+  const auto* filter = std::get_if<traceql::SpansetFilter>(&spans->node);
+  return filter == nullptr ? nullptr : &filter->condition;
+}
+
+std::string Quoted(const std::string& text) {
+  traceql::FieldExpr literal;
+  literal.node = Static(text);
+  return traceql::Print(literal);
+}
+
+// "name and service are those of a matched span", for the most frequent ones.
+std::string OperationsOf(const TraceSample& sample) {
+  std::vector<std::pair<uint64_t, uint32_t>> counts(sample.operations.size());
+  for (uint32_t i = 0; i < counts.size(); ++i) counts[i].second = i;
+  for (const TraceSample::Span& span : sample.spans) {
+    if (span.matched) ++counts[span.operation].first;
+  }
+  std::stable_sort(
+      counts.begin(), counts.end(),
+      [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<std::string> conditions;
+  for (const auto& [count, operation] : counts) {
+    if (count < kLeastSupport || conditions.size() == kStructureOperations) {
+      break;
+    }
+    const TraceSample::Operation& names = sample.operations[operation];
+    conditions.push_back(
+        fmt::format("(name = {} && resource.service.name = {})",
+                    Quoted(names.name), Quoted(names.service)));
+  }
+  return fmt::format("{}", fmt::join(conditions, " || "));
+}
+
+// Spans of both sides that have the same operation, with what is below them.
+Status AddStructure(storage::TraceReader& reader, const RequestContext& context,
+                    const ExplainRequest& request, Explanation* explanation) {
+  ASSIGN_OR_RETURN(const traceql::Query selection,
+                   traceql::ParseQuery(request.selection));
+  ASSIGN_OR_RETURN(const traceql::Query baseline,
+                   traceql::ParseQuery(request.baseline));
+  const auto* condition = ConditionOf(selection);
+  const auto* before = std::get_if<traceql::Pipeline>(&baseline.root);
+  if (condition == nullptr || before == nullptr) return {};
+  const std::string selected = traceql::Print(*condition);
+  const std::string from = traceql::Print(*before);
+  SampleRequest sample;
+  sample.query = fmt::format("{} | {{ {} }}", from, selected);
+  sample.window = {request.start, request.end};
+  sample.max_traces = kStructureTraces;
+  sample.max_matched = kStructureSpans;
+  sample.helpers = request.helpers;
+  sample.judge = request.judge;
+  ASSIGN_OR_RETURN(const TraceSample a, TakeSample(reader, context, sample));
+  const std::string operations = OperationsOf(a);
+  if (operations.empty()) return {};
+  // Of what is nil the negation is nil as well.
+  sample.query = fmt::format("{} | {{ !(({}) = true) && ({}) }}", from,
+                             selected, operations);
+  ASSIGN_OR_RETURN(const TraceSample b, TakeSample(reader, context, sample));
+  explanation->structure = CompareStructure(a, b);
+  explanation->structure_complete = a.complete && b.complete;
+  explanation->stats.inspected_spans += a.inspected_spans + b.inspected_spans;
+  if (explanation->structure.size() > request.limit) {
+    explanation->structure.resize(request.limit);
+  }
+  return {};
 }
 
 }  // namespace
@@ -281,6 +343,9 @@ Result<Explanation> Explain(storage::TraceReader& reader,
   BringTogether(&explanation.differences);
   if (explanation.differences.size() > request.limit) {
     explanation.differences.resize(request.limit);
+  }
+  if (explanation.selected > 0 && explanation.others > 0) {
+    RETURN_IF_ERROR(AddStructure(reader, context, request, &explanation));
   }
   explanation.summary = InWords(explanation);
   return explanation;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/explain_structure.h"
 #include "analysis/operation_report.h"
 #include "base/executor.h"
 #include "base/request_context.h"
@@ -29,6 +30,9 @@ struct ExplainRequest {
   const query::SpanJudge* judge = nullptr;
 };
 
+// Larger: smaller effects are seen, and more spans are read.
+inline constexpr size_t kStructureTraces = 2'000;
+
 struct Difference {
   std::string attribute;  // "resource.service.version", "name"
   std::string value;      // as text
@@ -49,7 +53,11 @@ struct Explanation {
   uint64_t selected = 0;  // spans
   uint64_t others = 0;
   std::vector<Difference> differences;  // greatest |effect| first; q < 0.01
-  std::string summary;                  // the same in words
+  // Below the spans (analysis/explain_structure.h), of the newest traces with
+  // spans of either side: kStructureTraces at most.
+  std::vector<StructuralDifference> structure;
+  bool structure_complete = true;  // no trace was left out
+  std::string summary;             // both in words
   query::QueryStats stats;
 };
 

@@ -30,6 +30,32 @@ void WriteDifference(JsonWriter& w, const analysis::Difference& difference) {
   w.EndObject();
 }
 
+void WriteStructural(JsonWriter& w, const analysis::StructuralDifference& d) {
+  w.BeginObject();
+  PutText(w, "kind", NameOf(d.kind));
+  PutText(w, "parent_service", d.parent_service);
+  PutText(w, "parent_operation", d.parent_operation);
+  PutText(w, "service", d.service);
+  PutText(w, "operation", d.operation);
+  PutFlag(w, "itself", d.itself);
+  PutCount(w, "selected_spans", d.selected_spans);
+  PutCount(w, "other_spans", d.other_spans);
+  PutCount(w, "selected", d.selected);
+  PutCount(w, "others", d.others);
+  PutFigure(w, "selected_calls", d.selected_calls);
+  PutFigure(w, "other_calls", d.other_calls);
+  PutMillis(w, "selected_own_ms", d.selected_own_nanos);
+  PutMillis(w, "other_own_ms", d.other_own_nanos);
+  PutFigure(w, "effect", d.effect);
+  PutFigure(w, "q_value", d.q_value);
+  w.Key("together");
+  w.BeginArray();
+  for (const std::string& other : d.together) w.String(other);
+  w.EndArray();
+  PutText(w, "text", d.text);
+  w.EndObject();
+}
+
 Result<HttpResponse> Explain(TracingCall& call) {
   TracingParams& params = call.params;
   const analysis::Window window = params.Window();
@@ -66,6 +92,13 @@ Result<HttpResponse> Explain(TracingCall& call) {
     w.BeginArray();
     for (const auto& difference : explanation.differences) {
       WriteDifference(w, difference);
+    }
+    w.EndArray();
+    PutFlag(w, "structure_complete", explanation.structure_complete);
+    w.Key("structure");
+    w.BeginArray();
+    for (const auto& difference : explanation.structure) {
+      WriteStructural(w, difference);
     }
     w.EndArray();
   });
