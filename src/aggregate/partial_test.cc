@@ -170,6 +170,25 @@ TEST(PartialFormat, CutShortItIsMalformed) {
   }
 }
 
+// Sorted, each once: equal rows give equal bytes.
+TEST(PartialFormat, TextsOutOfOrderAreMalformed) {
+  // Version, two texts, no table.
+  const auto parse = [](std::string_view first, std::string_view second) {
+    std::string bytes = "\x02\x02";
+    for (const std::string_view text : {first, second}) {
+      bytes += static_cast<char>(text.size());
+      bytes += text;
+    }
+    return Partial::Parse(bytes);
+  };
+  EXPECT_TRUE(parse("a", "b"));
+  for (const auto& bad : {parse("b", "a"), parse("a", "a")}) {
+    ASSERT_FALSE(bad);
+    EXPECT_EQ(bad.error().code, Code::kDataLoss);
+    EXPECT_EQ(bad.error().message, "malformed aggregates: texts");
+  }
+}
+
 TEST(PartialFormat, UnknownKindIsPassedOverNewerVersionIsRefused) {
   const Partial partial = Of({RandomBatch(1)});
   std::string bytes = partial.Serialise();

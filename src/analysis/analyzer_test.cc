@@ -249,6 +249,47 @@ TEST_F(AnalyzerTest, RatesOfPastWindowsAreOfWholeBuckets) {
   }
 }
 
+TEST_F(AnalyzerTest, DaysAreOfWholeHours) {
+  StoreSlowPage(kEpoch - 30 * 3600 * kSecond);
+  // Before the day that is asked for, in its first hour.
+  StoreSlowPage(kEpoch - (24 * 3600 - 60) * kSecond);
+  StoreSlowPage(kEpoch + 100 * kSecond);
+  const uint64_t end = kEpoch + 1000 * kSecond;
+  const Window day{{end - 24 * 3600 * kSecond}, {end}};
+  const auto snapshot = analyzer_.Look(context_, day);
+  ASSERT_TRUE(snapshot);
+  EXPECT_EQ((*snapshot)->spans, 22u);
+  // From its beginning to the end of the last one.
+  EXPECT_DOUBLE_EQ((*snapshot)->window.Minutes(), 25 * 60);
+  EXPECT_EQ((*snapshot)->window.start.ns, kEpoch - 24 * 3600 * kSecond);
+}
+
+TEST_F(AnalyzerTest, CurvesAreOfEachServiceAndOfAll) {
+  const uint64_t at = clock_.Now().ns - 60 * kSecond;
+  StoreSlowPage(at);
+  TestSpan other;
+  other.service = "other";
+  other.name = "job";
+  Store({other}, at);
+  const auto curves = analyzer_.CurvesOf(context_, LastHour());
+  ASSERT_TRUE(curves);
+  ASSERT_EQ((*curves)->services.size(), 2u);
+  EXPECT_EQ((*curves)->all.size(), 12u);
+  const auto count = [](const std::vector<TimePoint>& points) {
+    uint64_t sum = 0;
+    for (const TimePoint& point : points) sum += point.count;
+    return sum;
+  };
+  // Entries only, where there are any.
+  EXPECT_EQ(count((*curves)->all), 1u);
+  EXPECT_EQ(count((*curves)->services.at("other")), 1u);
+  for (const auto& [service, points] : (*curves)->services) {
+    const auto alone = analyzer_.Series(context_, LastHour(), 0, service, "");
+    ASSERT_TRUE(alone);
+    EXPECT_EQ(count(points), count(*alone));
+  }
+}
+
 TEST_F(AnalyzerTest, AdviceThatWasCutShortIsNotKept) {
   const uint64_t at = clock_.Now().ns - 60 * kSecond;
   for (int i = 0; i < 30; ++i) StoreSlowPage(at);
