@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "analysis/error_clusters.h"
 #include "api/tracing_answer.h"
 #include "api/tracing_routes.h"
 #include "base/text.h"
@@ -70,6 +71,75 @@ void PutCounts(JsonWriter& w, const ErrorPattern& pattern) {
   w.BeginArray();
   for (const uint64_t count : pattern.series) w.Uint(count);
   w.EndArray();
+}
+
+void PutTimePattern(JsonWriter& w, const analysis::TimePattern& time) {
+  w.Key("time");
+  w.BeginObject();
+  PutText(w, "shape", NameOf(time.shape));
+  PutText(w, "evidence", time.evidence);
+  PutCount(w, "traces", time.events);
+  PutFigure(w, "dispersion", time.dispersion);
+  PutFigure(w, "p_value", time.p_value);
+  PutCount(w, "peaks", time.peaks);
+  if (time.period_nanos == 0) {
+    PutNull(w, "period_ms");
+  } else {
+    PutMillis(w, "period_ms", static_cast<double>(time.period_nanos));
+  }
+  w.Key("densest");
+  w.BeginObject();
+  PutTime(w, "start", time.densest.start);
+  PutTime(w, "end", time.densest.end);
+  PutFigure(w, "share", time.densest_share);
+  PutFigure(w, "time_share", time.densest_time_share);
+  w.EndObject();
+  w.EndObject();
+}
+
+void PutClusters(JsonWriter& w, const analysis::ErrorClusters& clusters) {
+  w.Key("clusters");
+  w.BeginObject();
+  PutText(w, "query", clusters.query);
+  PutTime(w, "start", clusters.looked_at.start);
+  PutTime(w, "end", clusters.looked_at.end);
+  PutFlag(w, "complete", clusters.complete);
+  PutCount(w, "error_spans", clusters.errors);
+  PutCount(w, "other_spans", clusters.others);
+  w.Key("values");
+  w.BeginArray();
+  for (const analysis::ClusterValue& value : clusters.values) {
+    w.BeginObject();
+    PutText(w, "dimension", value.dimension);
+    PutOptional(w, "service", value.service);
+    PutText(w, "value", value.value);
+    PutCount(w, "errors", value.errors);
+    PutCount(w, "others", value.others);
+    PutFigure(w, "error_share", value.error_share);
+    PutFigure(w, "other_share", value.other_share);
+    PutFigure(w, "effect", value.effect);
+    PutFigure(w, "q_value", value.q_value);
+    PutFlag(w, "stands_out", value.stands_out);
+    w.EndObject();
+  }
+  w.EndArray();
+  PutTimePattern(w, clusters.time);
+  w.EndObject();
+}
+
+// Where there may be errors: data that begin within the window would look like
+// a burst.
+Result<analysis::Window> TimeOfData(TracingCall& call,
+                                    analysis::Window window) {
+  ASSIGN_OR_RETURN(const storage::StoreStats stats,
+                   call.site.api.reader.Stats(call.context));
+  if (stats.oldest && *stats.oldest < window.end) {
+    window.start = std::max(window.start, *stats.oldest);
+  }
+  if (call.params.now() > window.start) {
+    window.end = std::min(window.end, call.params.now());
+  }
+  return window;
 }
 
 bool OfService(const ErrorPattern& pattern, std::string_view service) {
@@ -138,10 +208,18 @@ Result<HttpResponse> OnePattern(TracingCall& call) {
                     FormatRfc3339(window.start), FormatRfc3339(window.end)),
         {});
   }
+  analysis::ErrorClusterRequest clusters_of;
+  clusters_of.pattern = &*pattern;
+  clusters_of.helpers = &call.site.api.cpu;
+  ASSIGN_OR_RETURN(clusters_of.window, TimeOfData(call, WholeBuckets(window)));
+  ASSIGN_OR_RETURN(
+      const analysis::ErrorClusters clusters,
+      analysis::ClusterErrors(call.site.api.reader, call.context, clusters_of));
   return TracingAnswer(call.request, call.params.now(), [&](JsonWriter& w) {
     PutWindow(w, WholeBuckets(window));
     PutPattern(w, *pattern);
     PutCounts(w, *pattern);
+    PutClusters(w, clusters);
   });
 }
 

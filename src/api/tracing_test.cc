@@ -383,6 +383,11 @@ TEST_F(TracingTest, ErrorPatternIsFoundByItsFingerprint) {
   EXPECT_EQ(Text(one, "type"), "TimeoutError");
   EXPECT_EQ(Number(one, "count"), 6);
   EXPECT_EQ(Number(At(one, "places", 0), "origins"), 6);
+  const auto clusters = one["clusters"].value();
+  EXPECT_EQ(Number(clusters, "error_spans"), 6);
+  EXPECT_EQ(Number(clusters, "other_spans"), 54);
+  EXPECT_EQ(Text(clusters["time"].value(), "shape"), "too_few");
+  EXPECT_EQ(Text(At(clusters, "values", 0), "value"), "SELECT items/all");
   EXPECT_EQ(Get("/api/tracing/errors/patterns/0000000000000000").status, 404);
 }
 
