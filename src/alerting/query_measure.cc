@@ -135,7 +135,11 @@ Result<MetricsResult> RunInstant(const QueryTools& tools,
   request.max_exemplars = exemplars;
   request.helpers = tools.helpers;
   request.judge = tools.judge;
-  // No cache: the window is another one each time.
+  // Without slices nothing is kept: the window is another one each time.
+  if (tools.slices) {
+    request.cache = &tools.cache;
+    request.sliding = true;
+  }
   ASSIGN_OR_RETURN(MetricsResult result,
                    query::RunMetrics(tools.reader, context, request));
   // A series that is left out would look like one that ended.

@@ -20,6 +20,9 @@ struct QueryTools {
   query::MetricsCache& cache;
   Executor* helpers = nullptr;              // threads that may help
   const query::SpanJudge* judge = nullptr;  // of perf:category and perf:grade
+  // `reader` is a SharedScanReader: what its slices gave is kept for later
+  // rounds.
+  bool slices = false;
 };
 
 // One measurement for each series at `now`, judged. The value is the query's

@@ -2,35 +2,68 @@
 #include "alerting/shared_scan.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+
+#include "alerting/kept_spans.h"
 
 namespace khtrace::alerting {
 namespace {
 
 using storage::FrameColumn;
+using storage::FrameField;
 using storage::FrameKey;
 using storage::FrameRequest;
 using storage::FrameScan;
 using storage::FrameTraces;
 using storage::TraceFrame;
 
-// Spans of frames that are kept, some 50 bytes each for a handful of columns.
-// Larger: windows with more spans are decoded once; more memory for a round.
+// Spans that are kept, some 50 bytes each for a handful of columns, of all
+// windows together. Larger: windows with more spans are decoded once; more
+// memory for a round.
 constexpr uint64_t kMaxKeptSpans = 1'000'000;
 // Attributes that queries named. Beyond it, those of old queries are dropped.
 constexpr size_t kMaxColumns = 500;
+// Slices of a window. More: less is evaluated anew each round, at its edges and
+// where late spans came in; more merging, and more memory for what slices gave.
+constexpr int kSlices = 32;
+// Windows of rules whose spans are kept.
+constexpr size_t kMaxWindows = 8;
+
+// What slices are named by.
+const std::vector<FrameKey>& BaseColumns() {
+  static const std::vector<FrameKey> columns = {{FrameField::kStart, ""},
+                                                {FrameField::kKind, ""},
+                                                {FrameField::kSpanId, ""}};
+  return columns;
+}
 
 }  // namespace
 
+// What one scan of the store gave.
 struct SharedScanReader::Kept {
+  // A slice of `spans`, or a unit of the scan that was not kept.
+  struct Unit {
+    bool slice = false;
+    size_t number = 0;
+    UnixNanos newest;
+  };
+
   std::string tenant;
   UnixNanos start;
   UnixNanos end;
   UnixNanos spans_start;
   std::vector<FrameKey> columns;
   std::unique_ptr<FrameScan> scan;
-  std::vector<std::unique_ptr<TraceFrame>> frames;  // by unit; nullptr: not yet
-  uint64_t spans = 0;                               // of the frames
+  std::unique_ptr<KeptSpans> spans;
+  uint64_t span_count = 0;
+  std::vector<Unit> units;
+
+  // Of the slices: depends on nothing but how long the window is, so that a
+  // slice is the same in every round.
+  std::chrono::nanoseconds width() const {
+    return std::chrono::nanoseconds((end.ns - start.ns) / kSlices);
+  }
 };
 
 namespace {
@@ -86,29 +119,28 @@ class ScanView : public FrameScan {
   ScanView(std::shared_ptr<Kept> kept, std::vector<size_t> columns)
       : kept_(std::move(kept)), columns_(std::move(columns)) {}
 
-  size_t unit_count() const override { return kept_->scan->unit_count(); }
+  size_t unit_count() const override { return kept_->units.size(); }
   UnixNanos newest_start(size_t unit) const override {
-    return kept_->scan->newest_start(unit);
+    return kept_->units[unit].newest;
   }
+  // Of slices only: units of the scan may have spans outside the window.
   std::string identity(size_t unit) const override {
-    return kept_->scan->identity(unit);
+    const auto& of = kept_->units[unit];
+    return of.slice ? kept_->spans->slices()[of.number].identity : "";
   }
   void NoteLoss(size_t unit, const Error& error) const override {
-    kept_->scan->NoteLoss(unit, error);
+    const auto& of = kept_->units[unit];
+    const auto lost = of.slice ? kept_->spans->damaged() : of.number;
+    if (lost) kept_->scan->NoteLoss(*lost, error);
   }
   Result<std::unique_ptr<TraceFrame>> Open(const RequestContext& context,
                                            size_t unit) const override {
-    std::unique_ptr<TraceFrame>& known = kept_->frames[unit];
-    if (known != nullptr) return View(*known, nullptr);
+    const auto& of = kept_->units[unit];
+    if (of.slice) return View(kept_->spans->Open(of.number), nullptr);
     ASSIGN_OR_RETURN(std::unique_ptr<TraceFrame> frame,
-                     kept_->scan->Open(context, unit));
+                     kept_->scan->Open(context, of.number));
     TraceFrame& opened = *frame;
-    if (kept_->spans + opened.span_count() > kMaxKeptSpans) {
-      return View(opened, std::move(frame));
-    }
-    kept_->spans += opened.span_count();
-    known = std::move(frame);
-    return View(opened, nullptr);
+    return View(opened, std::move(frame));
   }
 
  private:
@@ -125,24 +157,72 @@ class ScanView : public FrameScan {
 
 SharedScanReader::~SharedScanReader() = default;
 
-void SharedScanReader::Reset() { kept_.reset(); }
+void SharedScanReader::Reset() { kept_.clear(); }
+
+// Opens the units of the scan, newest first, as far as there is room.
+Status SharedScanReader::Fill(const RequestContext& context, Kept* kept) const {
+  uint64_t room = kMaxKeptSpans;
+  for (const auto& other : kept_) {
+    room -= std::min(room, other->span_count);
+  }
+  kept->spans = std::make_unique<KeptSpans>(kept->columns, kept->start,
+                                            kept->end, kept->width());
+  for (size_t unit = 0; unit < kept->scan->unit_count(); ++unit) {
+    RETURN_IF_ERROR(context.Check());
+    const auto leave = [&] {
+      kept->units.push_back({false, unit, kept->scan->newest_start(unit)});
+    };
+    // What lies in a part need not be opened to see that it is too much.
+    const bool full = kept->span_count >= room;
+    if (full && !kept->scan->identity(unit).empty()) {
+      leave();
+      continue;
+    }
+    auto frame = kept->scan->Open(context, unit);
+    const auto spans = frame ? KeptSpans::Relevant(**frame, kept->spans_start)
+                             : Result<uint64_t>(Error(frame.error()));
+    if (spans && *spans == 0) continue;
+    // Who opens it again meets the error, and may leave the unit out.
+    if (!spans || kept->span_count + *spans > room ||
+        !kept->spans->Add(unit, *std::move(frame))) {
+      leave();
+      continue;
+    }
+    kept->span_count += *spans;
+  }
+  RETURN_IF_ERROR(kept->spans->Finish());
+  const auto& slices = kept->spans->slices();
+  for (size_t s = 0; s < slices.size(); ++s) {
+    kept->units.push_back({true, s, slices[s].newest_start});
+  }
+  std::stable_sort(
+      kept->units.begin(), kept->units.end(),
+      [](const auto& a, const auto& b) { return a.newest > b.newest; });
+  return {};
+}
 
 Result<std::unique_ptr<FrameScan>> SharedScanReader::Scan(
     const RequestContext& context, const FrameRequest& request) {
-  if (columns_.size() > kMaxColumns) columns_.clear();
+  if (columns_.empty() || columns_.size() > kMaxColumns) {
+    columns_ = BaseColumns();
+  }
   std::vector<size_t> indexes;
   for (const FrameKey& key : request.columns) {
     const auto found = std::find(columns_.begin(), columns_.end(), key);
     indexes.push_back(static_cast<size_t>(found - columns_.begin()));
     if (found == columns_.end()) columns_.push_back(key);
   }
+  const auto same_window = [&](const std::shared_ptr<Kept>& kept) {
+    return kept->tenant == context.tenant && kept->start == request.start &&
+           kept->end == request.end && kept->spans_start == request.spans_start;
+  };
+  auto found = std::find_if(kept_.begin(), kept_.end(), same_window);
   const bool fits =
-      kept_ != nullptr && kept_->tenant == context.tenant &&
-      kept_->start == request.start && kept_->end == request.end &&
-      kept_->spans_start == request.spans_start &&
-      kept_->columns.size() >= columns_.size() &&
-      std::equal(columns_.begin(), columns_.end(), kept_->columns.begin());
+      found != kept_.end() && (*found)->columns.size() >= columns_.size() &&
+      std::equal(columns_.begin(), columns_.end(), (*found)->columns.begin());
   if (!fits) {
+    if (found != kept_.end()) kept_.erase(found);
+    if (kept_.size() == kMaxWindows) kept_.erase(kept_.begin());
     auto fresh = std::make_shared<Kept>();
     fresh->tenant = context.tenant;
     fresh->start = request.start;
@@ -152,11 +232,12 @@ Result<std::unique_ptr<FrameScan>> SharedScanReader::Scan(
     FrameRequest all = request;
     all.columns = columns_;
     ASSIGN_OR_RETURN(fresh->scan, reader_.Scan(context, all));
-    fresh->frames.resize(fresh->scan->unit_count());
-    kept_ = std::move(fresh);
+    RETURN_IF_ERROR(Fill(context, fresh.get()));
+    kept_.push_back(std::move(fresh));
+    found = kept_.end() - 1;
   }
   return std::unique_ptr<FrameScan>(
-      std::make_unique<ScanView<Kept>>(kept_, std::move(indexes)));
+      std::make_unique<ScanView<Kept>>(*found, std::move(indexes)));
 }
 
 }  // namespace khtrace::alerting

@@ -10,16 +10,18 @@
 
 namespace khtrace::alerting {
 
-// A reader for many queries over the same window: what the first one brought in
-// order and decoded is there for the next ones. Frames belong to one thread, so
-// this does as well: external. Scans that it gives must be gone before Reset().
+// A reader for many queries over the same windows: what the first one brought
+// in order and decoded is there for the next ones, cut into slices that have an
+// identity if all of their spans start within the window (MetricsRequest::
+// sliding). Frames belong to one thread, so this does as well: external. Scans
+// that it gives must be gone before Reset().
 class SharedScanReader : public storage::TraceReader {
  public:
   // `reader` outlives this.
   explicit SharedScanReader(storage::TraceReader& reader) : reader_(reader) {}
   ~SharedScanReader() override;
 
-  // Lets go of everything. Without it, another window or tenant does.
+  // Lets go of everything that was read.
   void Reset();
 
   // Snapshots of the first scan of this tenant and window since Reset().
@@ -64,12 +66,13 @@ class SharedScanReader : public storage::TraceReader {
 
  private:
   struct Kept;
+  Status Fill(const RequestContext& context, Kept* kept) const;
 
   storage::TraceReader& reader_;
   // Every column that was asked for: from the second round on, the first scan
   // has all that the others need.
   std::vector<storage::FrameKey> columns_;
-  std::shared_ptr<Kept> kept_;
+  std::vector<std::shared_ptr<Kept>> kept_;  // by tenant and window
 };
 
 }  // namespace khtrace::alerting

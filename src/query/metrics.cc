@@ -176,11 +176,14 @@ void LimitExemplars(size_t limit, std::vector<Series>* series) {
 
 // What folds of the query are kept under in the cache.
 std::string CacheName(const MetricsExpr& root, const MetricsPlan& plan,
-                      size_t exemplars) {
+                      size_t exemplars, bool sliding) {
   const TimeAxis& axis = plan.axis;
   const Judging* judging = plan.columns.judging().get();
-  return fmt::format("{}\n{} {} {} {}\n{}\n", traceql::Print(root),
-                     axis.start_ns, axis.step_ns, axis.end_ns, exemplars,
+  const std::string range =
+      sliding
+          ? fmt::format("{}", axis.end_ns - axis.start_ns)
+          : fmt::format("{} {} {}", axis.start_ns, axis.step_ns, axis.end_ns);
+  return fmt::format("{}\n{} {}\n{}\n", traceql::Print(root), range, exemplars,
                      judging == nullptr ? "" : judging->identity);
 }
 
@@ -232,7 +235,8 @@ Result<MetricsResult> RunMetrics(storage::TraceReader& reader,
   const size_t exemplars = ExemplarLimit(request);
   Workers workers(MaxWorkers(*scan, request.helpers));
   const size_t offered = std::min(exemplars, kExemplarsOfUnit);
-  const std::string name = CacheName(root, plan, offered);
+  const std::string name =
+      CacheName(root, plan, offered, request.sliding && request.instant);
   MetricsCache* const cache = plan.cacheable() ? request.cache : nullptr;
   const auto make = [&](size_t number) -> UnitWorker& {
     workers[number] = std::make_unique<Worker>(plan, context, offered, cache,

@@ -30,6 +30,10 @@ struct MetricsRequest {
   Executor* helpers = nullptr;
   // What is known from earlier queries; nullptr: nothing.
   MetricsCache* cache = nullptr;
+  // Of an instant query: units with an identity have no span that starts
+  // outside (start, end], so that what they gave counts for every range as
+  // wide.
+  bool sliding = false;
   // For perf:category and perf:grade; nullptr: these are refused. Outlives the
   // call.
   const SpanJudge* judge = nullptr;

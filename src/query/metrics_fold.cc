@@ -73,7 +73,8 @@ class Fold : public MetricsFold {
   void Seal() override;
   size_t MemoryBytes() const override {
     size_t bytes = (counts_.size() + numbers_.size()) * sizeof(double) +
-                   sealed_.size() * sizeof(SealedCell) + keys_.size() * 96 +
+                   sealed_.size() * sizeof(SealedCell) + sizeof(Fold) +
+                   keys_.size() * (groups_.empty() ? 40 : 96) +
                    sightings_.size() * sizeof(Sighting);
     for (const ValueNumbers& label : labels_) bytes += label.MemoryBytes();
     return bytes;
@@ -375,6 +376,8 @@ void Fold::Seal() {
   group_of_ = {};
   dictionary_ = nullptr;
   group_of_code_ = {};
+  groups_ = {};
+  for (ValueNumbers& label : labels_) label.Seal();
 }
 
 Status Fold::Merge(const MetricsFold& base) {
@@ -533,12 +536,25 @@ uint32_t ValueNumbers::Add(const Value& value) {
   const auto found = numbers_.find(value);
   if (found != numbers_.end()) return found->second;
   Value kept = value;
-  kept.text = texts_.emplace_back(value.text);
+  kept.text = texts_.emplace_front(value.text);
   text_bytes_ += value.text.size();
   const auto number = static_cast<uint32_t>(values_.size());
   values_.push_back(kept);
   numbers_.emplace(kept, number);
   return number;
+}
+
+void ValueNumbers::Seal() {
+  numbers_ = {};
+  sealed_texts_ = std::make_unique<char[]>(text_bytes_);
+  char* to = sealed_texts_.get();
+  for (Value& value : values_) {
+    to = std::copy(value.text.begin(), value.text.end(), to);
+    value.text = {to - value.text.size(), value.text.size()};
+  }
+  values_.shrink_to_fit();
+  texts_ = {};
+  sealed_ = true;
 }
 
 std::unique_ptr<MetricsFold> MakeFold(const FoldPlan& plan,

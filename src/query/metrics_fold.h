@@ -3,7 +3,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
-#include <deque>
+#include <forward_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,8 +40,11 @@ class ValueNumbers {
   size_t size() const { return values_.size(); }
   size_t MemoryBytes() const {
     // A text, a value, and its place in the table.
-    return values_.size() * 160 + text_bytes_;
+    const size_t each = sealed_ ? sizeof(Value) : 160;
+    return values_.size() * each + text_bytes_;
   }
+  // Nothing is added any more.
+  void Seal();
   const Value& value(uint32_t number) const { return values_[number]; }
 
  private:
@@ -55,8 +58,10 @@ class ValueNumbers {
   };
   boost::unordered_flat_map<Value, uint32_t, Hash, Equal> numbers_;
   std::vector<Value> values_;
-  std::deque<std::string> texts_;
+  std::forward_list<std::string> texts_;
+  std::unique_ptr<char[]> sealed_texts_;  // instead
   size_t text_bytes_ = 0;
+  bool sealed_ = false;
 };
 
 // The samples of one function, gathered frame by frame. Confined to one
