@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/fs.h"
 #include "config/alerting_section.h"
@@ -111,8 +114,8 @@ void ReadAll(const ConfigNode& root, ServerConfig* config, ReadReport* report) {
 
 template <typename Fn>
 void ForEachDoor(ServerConfig* config, const Fn& fn) {
-  if (config->otlp.http) fn(config->otlp.http->server);
-  if (config->otlp.grpc) fn(config->otlp.grpc->server);
+  if (config->otlp_enabled && config->otlp.http) fn(config->otlp.http->server);
+  if (config->otlp_enabled && config->otlp.grpc) fn(config->otlp.grpc->server);
   fn(config->ui);
   fn(config->tempo);
   fn(config->dashboards);
@@ -141,6 +144,52 @@ void ApplyPortOffset(int offset, ServerConfig* config, ReadReport* report) {
       return;
     }
     door.port = static_cast<uint16_t>(port);
+  });
+}
+
+// Two doors on one port: the second would only be told that it is taken.
+void CheckPorts(ServerConfig* config, ReadReport* report) {
+  struct Taken {
+    std::string host;
+    uint16_t port = 0;
+    std::string option;
+  };
+  std::vector<Taken> taken;
+  const auto is_any = [](const std::string& host) {
+    return host == "0.0.0.0" || host == "::";
+  };
+  ForEachDoor(config, [&](const auto& door) {
+    if (door.port == 0) return;  // any free one
+    for (const Taken& other : taken) {
+      if (other.port != door.port) continue;
+      if (other.host != door.host && !is_any(other.host) &&
+          !is_any(door.host)) {
+        continue;
+      }
+      report->errors.push_back(fmt::format("{}: port {} is already that of {}",
+                                           door.port_option, door.port,
+                                           other.option));
+      break;
+    }
+    taken.push_back({door.host, door.port, door.port_option});
+  });
+}
+
+// What cannot be read now cannot be read when the door opens.
+void CheckTlsFiles(ServerConfig* config, ReadReport* report) {
+  std::set<std::string> told;
+  ForEachDoor(config, [&](const auto& door) {
+    const net::TlsOptions& tls = door.tls;
+    for (const auto& [option, file] :
+         {std::pair("cert_file", tls.cert_file),
+          std::pair("key_file", tls.key_file),
+          std::pair("client_ca_file", tls.client_ca_file)}) {
+      if (file.empty() || !told.insert(file).second) continue;
+      const auto text = ReadFile(Fs::Real(), file);
+      if (text) continue;
+      report->errors.push_back(fmt::format(
+          "tls.{} of {}: {}", option, door.port_option, text.error().message));
+    }
   });
 }
 
@@ -211,6 +260,8 @@ Result<ServerConfig> LoadServerConfig(const ConfigSources& sources,
   }
   FillInThreads(&config);
   ApplyPortOffset(sources.port_offset, &config, &report);
+  CheckPorts(&config, &report);
+  CheckTlsFiles(&config, &report);
   CheckExposure(sources, &config, &report);
   FillInBaseUrl(&config);
   if (!report.errors.empty()) {

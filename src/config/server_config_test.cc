@@ -178,6 +178,39 @@ TEST(ServerConfig, RefusesToOpenUnguardedDoorsToTheNetwork) {
   EXPECT_TRUE(LoadServerConfig(sources, NoEnv));
 }
 
+TEST(ServerConfig, RefusesTwoDoorsOnOnePort) {
+  const auto error = [](const std::string& yaml) {
+    return Loaded(yaml).ShortError();
+  };
+  EXPECT_NE(error("ui: {endpoint: 127.0.0.1:3200}\n")
+                .find("query.tempo_endpoint: port 3200 is already that of "
+                      "ui.endpoint"),
+            std::string::npos);
+  EXPECT_NE(error("ui: {endpoint: localhost:9999, "
+                  "dashboards_endpoint: 127.0.0.1:9998}\n"
+                  "query: {tempo_endpoint: 0.0.0.0:9999}\n")
+                .find("port 9999 is already that of ui.endpoint"),
+            std::string::npos);
+  // Of several addresses, and any free one, each has its own.
+  EXPECT_EQ(error("ui: {endpoint: 127.0.0.1:9999}\n"
+                  "query: {tempo_endpoint: 127.0.0.2:9999}\n"),
+            "");
+  EXPECT_EQ(error("ui: {endpoint: 127.0.0.1:0}\n"
+                  "query: {tempo_endpoint: 127.0.0.1:0}\n"),
+            "");
+}
+
+TEST(ServerConfig, RefusesCertificatesThatItCannotRead) {
+  const std::string error =
+      Loaded("tls: {cert_file: /none/cert.pem, key_file: /none/key.pem}\n")
+          .ShortError();
+  EXPECT_NE(error.find("tls.cert_file of ui.endpoint: "), std::string::npos);
+  EXPECT_NE(error.find("/none/cert.pem"), std::string::npos);
+  EXPECT_NE(error.find("tls.key_file of ui.endpoint: "), std::string::npos);
+  // Once, and not for each door.
+  EXPECT_EQ(error.find("query.tempo_endpoint"), std::string::npos);
+}
+
 TEST(ServerConfig, LetsSetFlagsWinOverFiles) {
   ConfigSources sources;
   sources.sets = {"query.max_traces=5", "multitenancy=true"};
