@@ -44,6 +44,23 @@ uint32_t DepthOf(const LinkedTrace& trace) {
   return deepest;
 }
 
+// Category and grade.
+void JudgeSpan(const LinkedTrace& trace, uint32_t i,
+               const AnalysisOptions& options, std::string* category_name,
+               std::optional<Grade>* grade) {
+  RuleSubject subject;
+  subject.service = trace.service(i);
+  subject.operation = trace.name(i);
+  subject.kind = trace.kind(i);
+  subject.trait = trace.trait(i);
+  const Category* category = FindCategory(options, subject);
+  if (category != nullptr) *category_name = category->name;
+  const auto targets = FindTargets(options, subject, category);
+  if (targets) *grade = GradeOf(trace.duration(i), *targets);
+  // A failed operation is no better than the error rate of all allows.
+  if (*grade && trace.failed(i)) *grade = Grade::kF;
+}
+
 void JudgeSpans(LinkedTrace& trace, const AnalysisOptions& options,
                 TraceReport* report) {
   const std::vector<uint64_t> child_times = trace.ChildTimes();
@@ -55,17 +72,7 @@ void JudgeSpans(LinkedTrace& trace, const AnalysisOptions& options,
   for (uint32_t i = 0; i < trace.size(); ++i) {
     SpanJudgement& span = report->spans[i];
     span.row = trace.row(i);
-    RuleSubject subject;
-    subject.service = trace.service(i);
-    subject.operation = trace.name(i);
-    subject.kind = trace.kind(i);
-    subject.trait = trace.trait(i);
-    const Category* category = FindCategory(options, subject);
-    if (category != nullptr) span.category = category->name;
-    const auto targets = FindTargets(options, subject, category);
-    if (targets) span.grade = GradeOf(trace.duration(i), *targets);
-    // A failed operation is no better than the error rate of all allows.
-    if (span.grade && trace.failed(i)) span.grade = Grade::kF;
+    JudgeSpan(trace, i, options, &span.category, &span.grade);
     span.self_nanos =
         trace.duration(i) - std::min(child_times[i], trace.duration(i));
     span.critical_nanos = critical[span.row];
@@ -147,6 +154,30 @@ TraceReport ReportTrace(const model::SpanBatch& batch,
     }
   }
   return report;
+}
+
+TraceRow DescribeTrace(const model::SpanBatch& batch,
+                       const AnalysisOptions& options) {
+  TraceRow row;
+  LinkedTrace trace(batch);
+  if (trace.root() == kNoRow) return row;
+  JudgeSpan(trace, trace.root(), options, &row.category, &row.grade);
+  std::map<std::string_view, uint64_t> nanos;
+  uint64_t all = 0;
+  for (const PathSegment& segment : trace.Path().segments) {
+    const uint64_t length = segment.end.ns - segment.start.ns;
+    nanos[batch.ServiceName(segment.row)] += length;
+    all += length;
+  }
+  for (const auto& [service, own] : nanos) {
+    row.path.push_back({std::string(service), own,
+                        static_cast<double>(own) / static_cast<double>(all)});
+  }
+  std::stable_sort(row.path.begin(), row.path.end(),
+                   [](const ServiceShare& a, const ServiceShare& b) {
+                     return a.nanos > b.nanos;
+                   });
+  return row;
 }
 
 }  // namespace khtrace::analysis

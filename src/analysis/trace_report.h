@@ -61,4 +61,20 @@ struct TraceReport {
 TraceReport ReportTrace(const model::SpanBatch& trace,
                         const AnalysisOptions& options);
 
+// Of the critical path, by service.
+struct ServiceShare {
+  std::string service;  // "" without service.name
+  uint64_t nanos = 0;
+  double share = 0;
+};
+
+// What a list says of a trace; as the report of it.
+struct TraceRow {
+  std::optional<Grade> grade;  // of the root
+  std::string category;
+  std::vector<ServiceShare> path;  // greatest first
+};
+TraceRow DescribeTrace(const model::SpanBatch& trace,
+                       const AnalysisOptions& options);
+
 }  // namespace khtrace::analysis

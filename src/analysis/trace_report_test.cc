@@ -189,5 +189,28 @@ TEST(TraceReport, TakesWhateverTracesThereAre) {
   }
 }
 
+TEST(TraceReport, RowSaysTheSameAsTheReport) {
+  TestSpan root;
+  root.name = "GET /";
+  root.kind = SpanKind::kServer;
+  root.duration_ms = 300;
+  TestSpan query;
+  query.id = 2;
+  query.parent = 1;
+  query.service = "stock";
+  query.start_ms = 50;
+  query.duration_ms = 240;
+  const model::SpanBatchPtr batch = TraceOf({root, query});
+  const TraceRow row = DescribeTrace(*batch, Options());
+  EXPECT_EQ(row.grade, Grade::kB);
+  EXPECT_EQ(row.grade, ReportTrace(*batch, Options()).grade);
+  EXPECT_EQ(row.category, "api");
+  ASSERT_EQ(row.path.size(), 2u);
+  EXPECT_EQ(row.path[0].service, "stock");
+  EXPECT_EQ(row.path[0].nanos, 240 * kMs);
+  EXPECT_DOUBLE_EQ(row.path[1].share, 0.2);
+  EXPECT_FALSE(DescribeTrace(*TraceOf({query}), Options()).grade);
+}
+
 }  // namespace
 }  // namespace khtrace::analysis

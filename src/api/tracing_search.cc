@@ -3,13 +3,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
+#include "analysis/trace_report.h"
 #include "api/tempo_search.h"
 #include "api/tracing_answer.h"
 #include "api/tracing_routes.h"
 #include "base/text.h"
+#include "query/find_traces.h"
 #include "query/search.h"
 #include "traceql/checker.h"
 #include "traceql/order_by.h"
@@ -95,14 +98,20 @@ TraceFilter ReadFilter(TracingParams& params) {
   return filter;
 }
 
-void PutServiceCounts(JsonWriter& w, const query::TraceHit& hit) {
+uint64_t SpansOf(const query::TraceHit& hit) {
   uint64_t spans = 0;
-  uint64_t errors = 0;
   for (const query::ServiceStats& service : hit.services) {
     spans += service.span_count;
+  }
+  return spans;
+}
+
+void PutServiceCounts(JsonWriter& w, const query::TraceHit& hit) {
+  uint64_t errors = 0;
+  for (const query::ServiceStats& service : hit.services) {
     errors += service.error_count;
   }
-  PutCount(w, "span_count", spans);
+  PutCount(w, "span_count", SpansOf(hit));
   PutCount(w, "error_count", errors);
   PutCount(w, "service_count", hit.services.size());
   w.Key("services");
@@ -142,7 +151,52 @@ std::string_view SpeedOf(uint64_t nanos) {
   return nanos < 1'000'000'000 ? "medium" : "slow";
 }
 
-void WriteHit(JsonWriter& w, const query::TraceHit& hit) {
+// Traces are read for this: so many of a page, and so many spans together,
+// some 0.2 s at most. Of the rest it is not told.
+constexpr size_t kDescribed = 100;
+constexpr uint64_t kDescribedSpans = 100'000;
+
+using Rows = std::vector<std::optional<analysis::TraceRow>>;
+
+Result<Rows> Describe(const TracingCall& call,
+                      const std::vector<query::TraceHit>& hits) {
+  Rows rows(hits.size());
+  uint64_t spans = 0;
+  for (size_t i = 0; i < hits.size() && i < kDescribed; ++i) {
+    RETURN_IF_ERROR(call.context.Check());
+    const query::TraceHit& hit = hits[i];
+    const uint64_t own = SpansOf(hit);
+    if (spans + own > kDescribedSpans) continue;
+    spans += own;
+    const uint64_t end = hit.start.ns + hit.duration_nanos;
+    const storage::TimeHint hint{hit.start, {std::max(hit.start.ns, end)}};
+    const auto trace =
+        query::GetTrace(call.site.api.reader, call.context, hit.trace_id, hint);
+    // Retention may have taken it since, or it is damaged.
+    if (!trace) continue;
+    rows[i] = analysis::DescribeTrace(**trace, call.site.analyzer.options());
+  }
+  return rows;
+}
+
+void PutRow(JsonWriter& w, const std::optional<analysis::TraceRow>& row) {
+  PutGrade(w, "grade", row ? row->grade : std::nullopt);
+  PutOptional(w, "category", row ? row->category : "");
+  if (!row) return PutNull(w, "path");
+  w.Key("path");
+  w.BeginArray();
+  for (const analysis::ServiceShare& share : row->path) {
+    w.BeginObject();
+    PutText(w, "service", share.service);
+    PutDuration(w, "path_ms", share.nanos);
+    PutFigure(w, "share", share.share);
+    w.EndObject();
+  }
+  w.EndArray();
+}
+
+void WriteHit(JsonWriter& w, const query::TraceHit& hit,
+              const std::optional<analysis::TraceRow>& row) {
   w.BeginObject();
   PutText(w, "trace_id", hit.trace_id.ToHex());
   PutOptional(w, "root_service", hit.root_service);
@@ -150,6 +204,7 @@ void WriteHit(JsonWriter& w, const query::TraceHit& hit) {
   PutTime(w, "start", hit.start);
   PutDuration(w, "duration_ms", hit.duration_nanos);
   PutText(w, "speed", SpeedOf(hit.duration_nanos));
+  PutRow(w, row);
   PutServiceCounts(w, hit);
   PutMatches(w, hit);
   w.EndObject();
@@ -189,6 +244,7 @@ Result<HttpResponse> Search(TracingCall& call) {
   request.judge = call.site.api.judge;
   ASSIGN_OR_RETURN(const query::SearchResult found,
                    query::Search(call.site.api.reader, call.context, request));
+  ASSIGN_OR_RETURN(const Rows rows, Describe(call, found.traces));
   return TracingAnswer(call.request, params.now(), [&](JsonWriter& w) {
     PutText(w, "query", traceql::Print(*query));
     PutCount(w, "count", found.traces.size());
@@ -200,7 +256,9 @@ Result<HttpResponse> Search(TracingCall& call) {
     if (!hint.empty()) PutText(w, "hint", hint);
     w.Key("traces");
     w.BeginArray();
-    for (const query::TraceHit& hit : found.traces) WriteHit(w, hit);
+    for (size_t i = 0; i < found.traces.size(); ++i) {
+      WriteHit(w, found.traces[i], rows[i]);
+    }
     w.EndArray();
   });
 }

@@ -299,6 +299,12 @@ TEST_F(TracingTest, SearchFindsSlowTraces) {
   EXPECT_EQ(Number(trace, "service_count"), 2);
   EXPECT_EQ(Number(trace, "matched_spans"), 1);
   EXPECT_EQ(Text(trace, "speed"), "medium");
+  // It failed; see traces/{id}/analysis.
+  EXPECT_EQ(Text(trace, "grade"), "F");
+  EXPECT_EQ(Text(trace, "category"), "api");
+  EXPECT_EQ(Text(At(trace, "path", 0), "service"), "stock");
+  EXPECT_EQ(Number(At(trace, "path", 0), "path_ms"), 280);
+  EXPECT_EQ(Text(At(json, "traces", 1), "grade"), "B");
 }
 
 TEST_F(TracingTest, SearchSortsAllTracesAndGoesOnBehindAPage) {
