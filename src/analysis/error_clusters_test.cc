@@ -63,7 +63,7 @@ class ErrorClustersTest : public testing::Test {
   std::vector<ErrorPattern> Patterns() {
     auto patterns = analyzer_.Errors(context_, hour_);
     EXPECT_TRUE(patterns);
-    return patterns ? *std::move(patterns) : std::vector<ErrorPattern>();
+    return patterns ? **patterns : std::vector<ErrorPattern>();
   }
   ErrorClusters Clusters(const ErrorPattern& pattern,
                          size_t max_traces = 2000) {
