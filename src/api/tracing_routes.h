@@ -59,6 +59,7 @@ std::span<const TracingRoute> DependencyRoutes();
 std::span<const TracingRoute> ErrorRoutes();
 std::span<const TracingRoute> ExplainRoutes();
 std::span<const TracingRoute> OverviewRoutes();
+std::span<const TracingRoute> HeatmapRoutes();
 
 // kInvalidArgument if a parameter was refused; the answer then names it.
 Status CheckParams(const TracingCall& call);

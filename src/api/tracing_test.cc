@@ -442,6 +442,8 @@ TEST_F(TracingTest, EveryRouteIsInTheSpecification) {
                            "errors/patterns",
                            "errors/patterns/{fingerprint}",
                            "explain",
+                           "heatmap",
+                           "changes",
                            "openapi.json",
                            "alerts",
                            "alerts/active",
