@@ -14,11 +14,13 @@
 #include <cerrno>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <system_error>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "net/byte_budget.h"
 #include "net/grpc_status.h"
 #include "net/listen_error.h"
@@ -68,12 +70,18 @@ class RefusedCall final : public Reactor {
   void OnDone() override { delete this; }
 };
 
-// One unary call: reads a message, hands it over, writes the reply. gRPC calls
-// OnDone only after Finish, so the call outlives the reply it waits for.
-class UnaryCall final : public Reactor {
+grpc::ByteBuffer ToBuffer(const std::string& message) {
+  const grpc::Slice slice(message);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+// One call: reads a message, hands it over, writes the reply, and what goes
+// before it. gRPC calls OnDone only after Finish, so the call outlives the
+// reply it waits for. One write at a time.
+class Call final : public Reactor {
  public:
-  UnaryCall(grpc::GenericCallbackServerContext& context,
-            const GrpcUnaryHandler& handler, ByteBudget& budget)
+  Call(grpc::GenericCallbackServerContext& context,
+       const GrpcUnaryHandler& handler, ByteBudget& budget)
       : context_(context), handler_(handler), lease_(budget) {
     StartRead(&buffer_);
   }
@@ -90,9 +98,24 @@ class UnaryCall final : public Reactor {
            .retry_after = kOverloadRetry});
     }
     auto owed = std::make_shared<OwedReply>(*this);
-    handler_(MakeRequest(), [owed = std::move(owed)](GrpcReply reply) {
+    GrpcRequest request = MakeRequest(owed);
+    handler_(std::move(request), [owed = std::move(owed)](GrpcReply reply) {
       owed->Send(std::move(reply));
     });
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      MutexLock lock(mu_);
+      writing_ = false;
+      if (!reply_) return;  // there will be more
+      if (!ok) {
+        // The client is gone: nobody reads the rest.
+        reply_->ahead.clear();
+        reply_->code = static_cast<int>(grpc::StatusCode::CANCELLED);
+      }
+    }
+    WriteNext();
   }
 
   void OnCancel() override { stop_.request_stop(); }
@@ -107,7 +130,7 @@ class UnaryCall final : public Reactor {
   // Sends once, whoever of the handler's copies comes first.
   class OwedReply {
    public:
-    explicit OwedReply(UnaryCall& call) : call_(call) {}
+    explicit OwedReply(Call& call) : call_(call) {}
     ~OwedReply() {
       if (sent_) return;
       Send({.code = static_cast<int>(grpc::StatusCode::INTERNAL),
@@ -116,13 +139,16 @@ class UnaryCall final : public Reactor {
     void Send(GrpcReply reply) {
       if (!sent_.exchange(true)) call_.Reply(std::move(reply));
     }
+    bool SendAhead(const std::string& message) {
+      return !sent_ && call_.SendAhead(message);
+    }
 
    private:
-    UnaryCall& call_;  // alive until Reply()
+    Call& call_;  // alive until Reply()
     std::atomic<bool> sent_{false};
   };
 
-  GrpcRequest MakeRequest() {
+  GrpcRequest MakeRequest(const std::shared_ptr<OwedReply>& owed) {
     GrpcRequest request;
     request.method = context_.method();
     for (const auto& [name, value] : context_.client_metadata()) {
@@ -133,17 +159,51 @@ class UnaryCall final : public Reactor {
     request.peer = context_.peer();
     request.deadline = context_.deadline();
     request.stop = stop_.get_token();
+    request.send_ahead = [owed](const std::string& message) {
+      return owed->SendAhead(message);
+    };
     return request;
+  }
+
+  bool SendAhead(const std::string& message) {
+    if (stop_.stop_requested()) return false;
+    {
+      MutexLock lock(mu_);
+      if (writing_ || reply_) return false;
+      writing_ = true;
+    }
+    buffer_ = ToBuffer(message);
+    StartWrite(&buffer_);
+    return true;
   }
 
   // The call may be gone when this returns.
   void Reply(GrpcReply reply) {
     lease_.GiveBack();
-    const grpc::Status status = ToStatus(reply);
-    if (status.ok()) {
-      const grpc::Slice slice(reply.body);
-      buffer_ = grpc::ByteBuffer(&slice, 1);
+    {
+      MutexLock lock(mu_);
+      reply_ = std::move(reply);
+      if (writing_) return;  // OnWriteDone goes on
     }
+    WriteNext();
+  }
+
+  // Of the reply, while nothing is being written. Likewise.
+  void WriteNext() {
+    std::optional<GrpcReply> last;
+    {
+      MutexLock lock(mu_);
+      writing_ = true;
+      if (reply_->code == 0 && next_ahead_ < reply_->ahead.size()) {
+        buffer_ = ToBuffer(reply_->ahead[next_ahead_]);
+        reply_->ahead[next_ahead_++] = {};
+      } else {
+        last = std::move(reply_);
+      }
+    }
+    if (!last) return StartWrite(&buffer_);
+    const grpc::Status status = ToStatus(*last);
+    if (status.ok()) buffer_ = ToBuffer(last->body);
     finished_.store(true, std::memory_order_release);
     if (status.ok()) {
       StartWriteAndFinish(&buffer_, grpc::WriteOptions(), status);
@@ -154,10 +214,14 @@ class UnaryCall final : public Reactor {
 
   grpc::GenericCallbackServerContext& context_;
   const GrpcUnaryHandler& handler_;
-  grpc::ByteBuffer buffer_;  // the message, later the reply
+  grpc::ByteBuffer buffer_;  // the message, later what is being written
   ByteLease lease_;
   std::stop_source stop_;
   std::atomic<bool> finished_{false};
+  Mutex mu_;
+  bool writing_ KHTRACE_GUARDED_BY(mu_) = false;
+  std::optional<GrpcReply> reply_ KHTRACE_GUARDED_BY(mu_);
+  size_t next_ahead_ KHTRACE_GUARDED_BY(mu_) = 0;
 };
 
 class Service final : public grpc::CallbackGenericService {
@@ -175,7 +239,7 @@ class Service final : public grpc::CallbackGenericService {
       return new RefusedCall(
           {grpc::StatusCode::UNIMPLEMENTED, UnknownMethod(context->method())});
     }
-    return new UnaryCall(*context, it->second, budget_);
+    return new Call(*context, it->second, budget_);
   }
 
  private:

@@ -29,6 +29,11 @@ struct GrpcRequest {
   std::chrono::system_clock::time_point deadline =
       std::chrono::system_clock::time_point::max();
   std::stop_token stop;  // the client cancelled or hung up
+  // Of a method that streams its answer: sends a message ahead of the reply.
+  // False: nothing was sent, because the one before is still under way (so
+  // that a slow client holds no more than one) or the client is gone. Does not
+  // wait. Not to be called once the reply is given.
+  std::function<bool(std::string message)> send_ahead;
 
   // The first value of `name` (lower case); empty when there is none.
   std::string_view Metadata(std::string_view name) const;
@@ -39,6 +44,8 @@ struct GrpcReply {
   int code = 0;
   std::string message{};  // of an error
   std::string body{};     // of a success
+  // Of a stream: messages that go before `body`, one after the other.
+  std::vector<std::string> ahead{};
   // Set: the error carries google.rpc.RetryInfo in grpc-status-details-bin,
   // without which OTLP clients do not repeat RESOURCE_EXHAUSTED.
   std::optional<std::chrono::milliseconds> retry_after{};
@@ -58,7 +65,8 @@ using GrpcUnaryHandler = std::function<void(GrpcRequest, GrpcRespond)>;
 // Full method name -> handler.
 using GrpcHandlers = std::map<std::string, GrpcUnaryHandler, std::less<>>;
 
-// gRPC over HTTP/2 with unary methods given by name; messages are bytes.
+// gRPC over HTTP/2 with methods given by name, which take one message and
+// answer with one, or with a stream of some; messages are bytes.
 // Other methods answer UNIMPLEMENTED; grpc.health.v1.Health/Check answers
 // SERVING. gRPC owns its threads. Thread-safe.
 class GrpcServer {

@@ -10,6 +10,8 @@
 #include <future>
 #include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "net/grpc_status.h"
 #include "net/http_client.h"
@@ -178,6 +180,88 @@ TEST(GrpcServer, BoundsTheMessagesInFlight) {
   respond(GrpcReply::Ok(""));
   EXPECT_TRUE(first.get().status.ok());
   EXPECT_TRUE(caller.Call(kEcho, message).status.ok());
+}
+
+// Reads a stream to its end; `until`: hangs up after so many messages.
+class StreamCaller final
+    : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  StreamCaller(uint16_t port, const std::string& method, size_t until)
+      : stub_(grpc::CreateChannel("localhost:" + std::to_string(port),
+                                  grpc::InsecureChannelCredentials())),
+        until_(until) {
+    context_.set_deadline(std::chrono::system_clock::now() + 60s);
+    stub_.PrepareBidiStreamingCall(&context_, method, {}, this);
+    const grpc::Slice slice("x");
+    request_ = grpc::ByteBuffer(&slice, 1);
+    StartWriteLast(&request_, {});
+    StartRead(&response_);
+    StartCall();
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    std::vector<grpc::Slice> slices;
+    std::string body;
+    if (response_.Dump(&slices).ok()) {
+      for (const grpc::Slice& part : slices) {
+        body.append(reinterpret_cast<const char*>(part.begin()), part.size());
+      }
+    }
+    bodies_.push_back(std::move(body));
+    if (bodies_.size() == until_) return context_.TryCancel();
+    StartRead(&response_);
+  }
+  void OnDone(const grpc::Status& status) override { done_.set_value(status); }
+
+  grpc::Status Wait() { return done_.get_future().get(); }
+  const std::vector<std::string>& bodies() const { return bodies_; }
+
+ private:
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  const size_t until_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+  std::vector<std::string> bodies_;
+  std::promise<grpc::Status> done_;
+};
+
+TEST(GrpcServer, StreamsMessagesAheadOfTheReply) {
+  GrpcHandlers handlers;
+  handlers[kEcho] = [](const GrpcRequest& request, const GrpcRespond& respond) {
+    EXPECT_TRUE(request.send_ahead("first"));
+    // Whatever the network does, messages come in the order in which they
+    // were taken.
+    GrpcReply reply = GrpcReply::Ok("last");
+    if (!request.send_ahead("second")) reply.ahead.push_back("second");
+    reply.ahead.push_back("third");
+    respond(std::move(reply));
+    EXPECT_FALSE(request.send_ahead("too late"));
+  };
+  const auto server = MustStart({}, std::move(handlers));
+  StreamCaller caller(server->port(), kEcho, SIZE_MAX);
+  EXPECT_TRUE(caller.Wait().ok());
+  EXPECT_EQ(caller.bodies(),
+            (std::vector<std::string>{"first", "second", "third", "last"}));
+}
+
+TEST(GrpcServer, TellsTheHandlerThatTheReaderOfAStreamIsGone) {
+  std::promise<void> gone;
+  GrpcHandlers handlers;
+  handlers[kEcho] = [&gone](const GrpcRequest& request,
+                            const GrpcRespond& respond) {
+    EXPECT_TRUE(request.send_ahead("first"));
+    std::thread([&gone, request, respond] {
+      while (!request.stop.stop_requested()) std::this_thread::yield();
+      EXPECT_FALSE(request.send_ahead("nobody reads this"));
+      respond(GrpcReply::Ok("nor this"));
+      gone.set_value();
+    }).detach();
+  };
+  const auto server = MustStart({}, std::move(handlers));
+  StreamCaller caller(server->port(), kEcho, 1);
+  EXPECT_EQ(caller.Wait().error_code(), grpc::StatusCode::CANCELLED);
+  gone.get_future().wait();
 }
 
 TEST(GrpcServer, AnswersInternalWhenTheHandlerForgets) {

@@ -78,6 +78,11 @@ struct HttpRequest {
   // Requested once nobody waits for the answer: the client hung up, or the
   // server gave up waiting in Stop().
   std::stop_token stop;
+  // Set where the answer is a stream of messages (gRPC's): sends one ahead of
+  // the response, which ends the stream. False: nothing was sent, as the one
+  // before is still under way or nobody waits any more. Not to be called once
+  // the response is given.
+  std::function<bool(std::string message)> send_ahead{};
 
   // "" when the route has no such segment.
   std::string_view PathParam(std::string_view name) const;
@@ -94,6 +99,8 @@ struct HttpResponse {
   HttpHeaders headers{};
   std::string content_type{};  // "" = no Content-Type header
   std::string body{};
+  // Of a stream of messages: those that go before `body`.
+  std::vector<std::string> ahead{};
 };
 
 // Plain text answer, ended by a newline as Go's http.Error does.
