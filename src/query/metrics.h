@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,18 @@
 #include "traceql/ast.h"
 
 namespace khtrace::query {
+
+struct MetricsResult;
+
+// Told while a metrics query runs, by one thread at a time.
+struct MetricsProgress {
+  // No more often than this, but once before the first unit.
+  std::chrono::nanoseconds every = std::chrono::milliseconds(500);
+  // What was counted so far: samples that change until the end, and none that
+  // goes. Without series where samples may go: of arithmetic, second stages and
+  // compare(), and of more series than the answer may have. No exemplars.
+  std::function<void(const MetricsResult& so_far)> tell;
+};
 
 // A TraceQL query that asks for time series.
 struct MetricsRequest {
@@ -37,6 +51,8 @@ struct MetricsRequest {
   // For perf:category and perf:grade; nullptr: these are refused. Outlives the
   // call.
   const SpanJudge* judge = nullptr;
+  // nullptr: nobody wants it. Outlives the call.
+  const MetricsProgress* progress = nullptr;
 };
 
 // The intervals of a range query. Interval i is (start + i * step,

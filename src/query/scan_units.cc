@@ -2,8 +2,11 @@
 #include "query/scan_units.h"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "query/morsels.h"
 
@@ -15,12 +18,17 @@ constexpr size_t kUnitsForThread = 2;
 
 class Run {
  public:
-  Run(const storage::FrameScan& scan, const RequestContext& context)
-      : scan_(scan), context_(context) {}
+  Run(const storage::FrameScan& scan, const RequestContext& context,
+      const ScanProgress* progress)
+      : scan_(scan),
+        context_(context),
+        progress_(progress),
+        visited_(progress == nullptr ? 0 : scan.unit_count()) {}
 
   Status Work(UnitWorker& worker) {
     QueryStats stats;
     Status status;
+    Tell({});
     for (;;) {
       const size_t unit = next_.fetch_add(1, std::memory_order_relaxed);
       if (unit >= scan_.unit_count() || stop_) break;
@@ -30,14 +38,11 @@ class Run {
         stop_ = true;
         break;
       }
+      if (progress_ == nullptr) continue;
+      AddStats(std::exchange(stats, {}));
+      Tell(unit);
     }
-    MutexLock lock(mu_);
-    stats_.inspected_traces += stats.inspected_traces;
-    stats_.inspected_spans += stats.inspected_spans;
-    stats_.inspected_bytes += stats.inspected_bytes;
-    stats_.units_done += stats.units_done;
-    stats_.units_cached += stats.units_cached;
-    stats_.units_lost += stats.units_lost;
+    AddStats(stats);
     return status;
   }
 
@@ -49,6 +54,43 @@ class Run {
   }
 
  private:
+  void AddStats(const QueryStats& stats) {
+    MutexLock lock(mu_);
+    stats_.inspected_traces += stats.inspected_traces;
+    stats_.inspected_spans += stats.inspected_spans;
+    stats_.inspected_bytes += stats.inspected_bytes;
+    stats_.units_done += stats.units_done;
+    stats_.units_cached += stats.units_cached;
+    stats_.units_lost += stats.units_lost;
+  }
+
+  // `unit`: was visited; nothing: none yet.
+  void Tell(std::optional<size_t> unit) {
+    if (progress_ == nullptr) return;
+    QueryStats stats;
+    UnixNanos settled;
+    {
+      MutexLock lock(mu_);
+      if (unit) visited_[*unit] = true;
+      if (telling_ || (told_ && Now() - told_at_ < progress_->every)) return;
+      telling_ = told_ = true;
+      while (first_open_ < visited_.size() && visited_[first_open_]) {
+        ++first_open_;
+      }
+      if (first_open_ < visited_.size()) {
+        settled = scan_.newest_start(first_open_);
+      }
+      stats = stats_;
+      stats.units = scan_.unit_count();
+    }
+    progress_->tell(stats, settled);
+    MutexLock lock(mu_);
+    telling_ = false;
+    told_at_ = Now();
+  }
+
+  std::chrono::nanoseconds Now() const { return context_.clock->Monotonic(); }
+
   Status VisitOne(size_t unit, UnitWorker& worker, QueryStats* stats) {
     RETURN_IF_ERROR(context_.Check());
     const std::string identity = scan_.identity(unit);
@@ -78,11 +120,18 @@ class Run {
 
   const storage::FrameScan& scan_;
   const RequestContext& context_;
+  const ScanProgress* const progress_;
   std::atomic<size_t> next_{0};
   std::atomic<bool> stop_{false};
   Mutex mu_;
   QueryStats stats_ KHTRACE_GUARDED_BY(mu_);
   Status loss_ KHTRACE_GUARDED_BY(mu_);
+  // Of progress.
+  std::vector<bool> visited_ KHTRACE_GUARDED_BY(mu_);
+  size_t first_open_ KHTRACE_GUARDED_BY(mu_) = 0;
+  bool told_ KHTRACE_GUARDED_BY(mu_) = false;
+  bool telling_ KHTRACE_GUARDED_BY(mu_) = false;
+  std::chrono::nanoseconds told_at_ KHTRACE_GUARDED_BY(mu_){};
 };
 
 }  // namespace
@@ -96,8 +145,9 @@ size_t MaxWorkers(const storage::FrameScan& scan, const Executor* helpers) {
 Status VisitUnits(const storage::FrameScan& scan, const RequestContext& context,
                   Executor* helpers,
                   const std::function<UnitWorker&(size_t)>& make,
-                  QueryStats* stats, Status* loss) {
-  Run run(scan, context);
+                  QueryStats* stats, Status* loss,
+                  const ScanProgress* progress) {
+  Run run(scan, context, progress);
   Status status =
       RunMorsels(helpers, MaxWorkers(scan, helpers),
                  [&](size_t number) { return run.Work(make(number)); });

@@ -264,6 +264,21 @@ Status Worker::MakeHits(FrameEval& eval, const Spansets& sets,
   return {};
 }
 
+// Traces that are told stay the first of the answer: newest first, those that
+// start after all that is still to come.
+ScanProgress ProgressOf(const SearchRequest& request, Shared* shared) {
+  ScanProgress progress;
+  if (request.progress == nullptr) return progress;
+  progress.every = request.progress->every;
+  progress.tell = [&tell = request.progress->tell, shared, told = size_t{0}](
+                      const QueryStats& stats, UnixNanos settled) mutable {
+    std::vector<TraceHit> found;
+    if (shared->newest_first()) found = shared->top.Settled(told, settled);
+    told += tell(found, stats);
+  };
+  return progress;
+}
+
 void FillPage(Shared& shared, SearchResult* result) {
   TopTraces::Page page = shared.top.Take();
   const TraceOrder& order = shared.plan.order;
@@ -351,13 +366,14 @@ Result<SearchResult> RunSearch(storage::TraceReader& reader,
   std::vector<std::unique_ptr<Worker>> workers(
       MaxWorkers(*scan, request.helpers));
   Status loss;
+  const ScanProgress progress = ProgressOf(request, &shared);
   RETURN_IF_ERROR(VisitUnits(
       *scan, context, request.helpers,
       [&](size_t number) -> UnitWorker& {
         workers[number] = std::make_unique<Worker>(shared, context);
         return *workers[number];
       },
-      &result.stats, &loss));
+      &result.stats, &loss, request.progress ? &progress : nullptr));
   FillPage(shared, &result);
   if (result.traces.empty() && !loss) return std::move(loss).error();
   if (profile == nullptr) return result;

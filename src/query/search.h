@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +25,22 @@ namespace khtrace::query {
 struct SpanConditions;
 
 // A TraceQL query that asks for spans.
+struct TraceHit;
+struct QueryStats;
+
+// Told while a search runs, by one thread at a time.
+struct SearchProgress {
+  // No more often than this, but once before the first unit.
+  std::chrono::nanoseconds every = std::chrono::milliseconds(200);
+  // `found`: traces of the answer, in its order, behind those that were taken
+  // before: nothing that is found later comes before them. Newest first only;
+  // in another order there are none until all is known. Returns how many of
+  // them were taken; the others are told again.
+  std::function<size_t(std::span<const TraceHit> found,
+                       const QueryStats& stats)>
+      tell;
+};
+
 struct SearchRequest {
   // Parsed and checked; of a metrics query, what stands before the metric is
   // searched for. Outlives the call.
@@ -52,6 +71,8 @@ struct SearchRequest {
   // For perf:category and perf:grade; nullptr: these are refused. Outlives the
   // call.
   const SpanJudge* judge = nullptr;
+  // nullptr: nobody wants it. Outlives the call.
+  const SearchProgress* progress = nullptr;
 };
 
 // A value that a query mentioned or made. `key` is the attribute's name

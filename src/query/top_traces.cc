@@ -84,6 +84,18 @@ void TopTraces::NoteMore() {
   more_ = true;
 }
 
+std::vector<TraceHit> TopTraces::Settled(size_t skip, UnixNanos settled) {
+  MutexLock lock(mu_);
+  Sort();
+  Shrink(limit_);
+  std::vector<TraceHit> hits;
+  for (size_t i = skip; i < kept_.size(); ++i) {
+    if (kept_[i].found.hit.start <= settled) break;
+    hits.push_back(kept_[i].found.hit);
+  }
+  return hits;
+}
+
 TopTraces::Page TopTraces::Take() {
   MutexLock lock(mu_);
   Sort();

@@ -39,6 +39,10 @@ class TopTraces {
   // Something that may fit was not looked at, because it comes behind.
   void NoteMore() KHTRACE_EXCLUDES(mu_);
 
+  // Those from the `skip`-th on that start after `settled`, in order.
+  std::vector<TraceHit> Settled(size_t skip, UnixNanos settled)
+      KHTRACE_EXCLUDES(mu_);
+
   struct Page {
     std::vector<TraceHit> traces;
     bool more = false;       // perhaps some fit that are behind these

@@ -6,10 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <iterator>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -102,7 +104,56 @@ class Differential {
     everything.judge = request.judge;
     const auto all = query::reference::Search(traces_, everything);
     Compare(expected, actual, all.has_value());
+    if (actual) CompareTold(request, *actual);
     if (all) ComparePages(request);
+  }
+
+  // What is told while it runs are the first traces of the answer, each once.
+  void CompareTold(SearchRequest request, const SearchResult& answer) {
+    SearchResult told;
+    query::SearchProgress progress;
+    progress.every = {};
+    progress.tell = [&](std::span<const query::TraceHit> found,
+                        const query::QueryStats& stats) -> size_t {
+      EXPECT_LE(stats.units_done, stats.units);
+      const size_t taken = found.size() - found.size() / 3;
+      told.traces.insert(told.traces.end(), found.begin(),
+                         found.begin() + static_cast<ptrdiff_t>(taken));
+      return taken;
+    };
+    request.progress = &progress;
+    auto rest = query::Search(tested_->store(), {}, request);
+    ASSERT_TRUE(rest) << rest.error().message;
+    EXPECT_EQ(query::reference::Difference(answer, *rest), "");
+    ASSERT_LE(told.traces.size(), rest->traces.size());
+    rest->traces.resize(told.traces.size());
+    rest->total_traces.reset();
+    rest->total_spans.reset();
+    rest->next.clear();
+    EXPECT_EQ(query::reference::Difference(*rest, told), "");
+  }
+
+  // Samples that were told once are in the answer, perhaps with other values.
+  void CompareTold(MetricsRequest request, const MetricsResult& answer) {
+    std::vector<query::Series> told;
+    query::MetricsProgress progress;
+    progress.every = {};
+    progress.tell = [&](const MetricsResult& so_far) { told = so_far.series; };
+    request.cache = nullptr;
+    request.progress = &progress;
+    const auto after = query::RunMetrics(tested_->store(), {}, request);
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_EQ(query::reference::Difference(answer, *after), "");
+    for (const query::Series& series : told) {
+      const auto known = std::find_if(
+          after->series.begin(), after->series.end(),
+          [&](const query::Series& s) { return s.labels == series.labels; });
+      ASSERT_NE(known, after->series.end());
+      for (size_t i = 0; i < series.values.size(); ++i) {
+        EXPECT_TRUE(std::isnan(series.values[i]) ||
+                    !std::isnan(known->values[i]));
+      }
+    }
   }
 
   // Page by page each trace comes once, as in one answer.
@@ -147,6 +198,7 @@ class Differential {
     Compare(expected, actual, all.has_value());
     Compare(expected, filling, all.has_value());
     Compare(expected, cached, all.has_value());
+    if (actual) CompareTold(request, *actual);
   }
 
   template <typename R>
