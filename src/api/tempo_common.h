@@ -17,6 +17,10 @@
 
 namespace khtrace::api {
 
+// Of one message of a stream, where more than one item is in it. Larger: fewer
+// messages; gRPC's clients refuse more than 4 MiB.
+inline constexpr size_t kMaxMessageBytes = 1u << 20;
+
 inline constexpr std::string_view kProtobufType = "application/protobuf";
 // Compact answers for language models.
 inline constexpr std::string_view kLlmType = "application/vnd.grafana.llm";

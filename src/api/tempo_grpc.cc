@@ -197,6 +197,7 @@ net::HttpRequest MakeRequest(const net::GrpcRequest& call, std::string target) {
   request.headers.Set("Accept", std::string(kProtobufType));
   request.peer = call.peer;
   request.stop = call.stop;
+  request.send_ahead = call.send_ahead;
   return request;
 }
 
@@ -227,7 +228,9 @@ Code CodeOfHttp(int status) {
 
 net::GrpcReply ToReply(net::HttpResponse response) {
   if (response.status == 200) {
-    return net::GrpcReply::Ok(std::move(response.body));
+    net::GrpcReply reply = net::GrpcReply::Ok(std::move(response.body));
+    reply.ahead = std::move(response.ahead);
+    return reply;
   }
   while (!response.body.empty() && response.body.back() == '\n') {
     response.body.pop_back();

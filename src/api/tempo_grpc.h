@@ -8,10 +8,11 @@ namespace khtrace::api {
 
 // tempopb.StreamingQuerier, which Grafana asks when streaming is on: Search,
 // SearchTags, SearchTagsV2, SearchTagValues, SearchTagValuesV2,
-// MetricsQueryRange, MetricsQueryInstant. Each stream has one message, the
-// whole answer: ours are ready at once. Every call becomes the request for
+// MetricsQueryRange, MetricsQueryInstant. Every call becomes the request for
 // protobuf that the same question is over HTTP (`http`: Tempo's routes, with
-// their checks of token and tenant), and its answer the message.
+// their checks of token and tenant), and its answer the stream's last message.
+// Search and MetricsQueryRange send messages ahead of it: what is new since the
+// one before, and how far they are. Together they are the answer.
 net::GrpcHandlers TempoGrpcHandlers(net::HttpHandler http);
 
 }  // namespace khtrace::api

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "wire/protobuf.h"
 
@@ -90,6 +91,14 @@ TEST(TempoGrpc, TagsAndMetricsHaveTheirPaths) {
             "step=60000000000ns&instant=1");
   EXPECT_EQ(Call("MetricsQueryInstant", message).request.path,
             "/api/metrics/query");
+}
+
+TEST(TempoGrpc, MessagesAheadOfTheAnswerGoOn) {
+  const Exchange exchange =
+      Call("Search", "", {.body = "last", .ahead = {"first", "second"}});
+  EXPECT_EQ(exchange.reply.body, "last");
+  EXPECT_EQ(exchange.reply.ahead,
+            (std::vector<std::string>{"first", "second"}));
 }
 
 TEST(TempoGrpc, ErrorsHaveGrpcsCodes) {

@@ -101,7 +101,8 @@ Status ReadCounts(ParamReader& params, TempoMetrics* metrics) {
 
 Result<query::MetricsResult> Run(const ApiContext& api,
                                  const RequestContext& context,
-                                 const TempoMetrics& metrics) {
+                                 const TempoMetrics& metrics,
+                                 const query::MetricsProgress* progress) {
   query::MetricsRequest wanted;
   wanted.query = &metrics.query;
   wanted.start = metrics.start;
@@ -113,7 +114,33 @@ Result<query::MetricsResult> Run(const ApiContext& api,
   wanted.helpers = &api.cpu;
   wanted.judge = api.judge;
   wanted.cache = &api.metrics_cache;
+  wanted.progress = progress;
   return query::RunMetrics(api.reader, context, wanted);
+}
+
+// Series go ahead of the response as far as they are counted.
+Result<net::HttpResponse> StreamRange(const ApiContext& api,
+                                      const RequestContext& context,
+                                      const net::HttpRequest& request,
+                                      const TempoMetrics& metrics) {
+  SeriesStream stream;
+  query::MetricsProgress progress;
+  progress.tell = [&](const query::MetricsResult& so_far) {
+    // What does not fit comes with the next one.
+    size_t next = so_far.stats.units_done == 0 ? so_far.series.size() : 0;
+    if (!request.send_ahead(stream.Message(so_far, &next))) stream.TakeBack();
+  };
+  ASSIGN_OR_RETURN(const query::MetricsResult result,
+                   Run(api, context, metrics, &progress));
+  net::HttpResponse response = ProtobufResponse("");
+  for (size_t next = 0;;) {
+    std::string message = stream.Message(result, &next);
+    if (next == result.series.size()) {
+      response.body = std::move(message);
+      return response;
+    }
+    response.ahead.push_back(std::move(message));
+  }
 }
 
 }  // namespace
@@ -182,8 +209,9 @@ Result<net::HttpResponse> AnswerQueryRange(const ApiContext& api,
                                            const net::HttpRequest& request) {
   ASSIGN_OR_RETURN(const TempoMetrics metrics,
                    ReadTempoMetrics(request.query, api.clock.Now()));
+  if (request.send_ahead) return StreamRange(api, context, request, metrics);
   ASSIGN_OR_RETURN(const query::MetricsResult result,
-                   Run(api, context, metrics));
+                   Run(api, context, metrics, nullptr));
   net::HttpResponse response =
       Accepts(request, kProtobufType)
           ? ProtobufResponse(QueryRangeProtobuf(result))
@@ -200,7 +228,7 @@ Result<net::HttpResponse> AnswerQueryInstant(const ApiContext& api,
   metrics.instant = true;
   metrics.max_exemplars = 0;
   ASSIGN_OR_RETURN(const query::MetricsResult result,
-                   Run(api, context, metrics));
+                   Run(api, context, metrics, nullptr));
   net::HttpResponse response =
       Accepts(request, kProtobufType)
           ? ProtobufResponse(QueryInstantProtobuf(result))

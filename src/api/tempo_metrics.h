@@ -3,8 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "api/api_context.h"
 #include "base/request_context.h"
@@ -44,6 +48,23 @@ std::string QueryRangeProtobuf(const query::MetricsResult& result);
 // QueryInstantResponse: of each series its first value.
 std::string QueryInstantJson(const query::MetricsResult& result);
 std::string QueryInstantProtobuf(const query::MetricsResult& result);
+
+// What of a range query's series is not known to the client of a stream yet.
+class SeriesStream {
+ public:
+  // As many series of `result` as kMaxMessageBytes allow, from `*next` on (one
+  // at least), each without the samples that were sent before. `*next`: those
+  // that are left begin there. Counts as sent.
+  std::string Message(const query::MetricsResult& result, size_t* next);
+  // What Message gave last did not go out after all.
+  void TakeBack();
+
+ private:
+  using Samples = std::map<std::string, std::vector<double>>;  // by labels
+  Samples sent_;
+  std::vector<std::pair<std::string, std::optional<std::vector<double>>>>
+      before_;  // of the last message's series
+};
 
 // GET /api/metrics/query_range and /api/metrics/query.
 Result<net::HttpResponse> AnswerQueryRange(const ApiContext& api,

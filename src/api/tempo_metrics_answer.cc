@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "api/tempo_common.h"
 #include "api/tempo_metrics.h"
@@ -122,25 +124,31 @@ class ProtobufAnswer {
 
   void Range(const MetricsResult& result) {
     for (const Series& series : result.series) {
-      const size_t begin = w_.Begin(1);
-      Labels(series.labels);
-      for (size_t i = 0; i < series.values.size(); ++i) {
-        if (std::isnan(series.values[i])) continue;
-        const size_t sample = w_.Begin(2);
-        Value(1, series.values[i]);
-        Timestamp(2, result.axis.TimestampMs(i));
-        w_.End(sample);
-      }
-      for (const Exemplar& exemplar : series.exemplars) {
-        const size_t at = w_.Begin(4);
-        Labels(exemplar.labels);
-        Value(2, exemplar.value);
-        Timestamp(3, exemplar.timestamp_ms);
-        w_.End(at);
-      }
-      w_.End(begin);
+      RangeSeries(result.axis, series, series.values);
     }
     End(result);
+  }
+
+  // `values`: of the series, NaN for those that are left out.
+  void RangeSeries(const query::TimeAxis& axis, const Series& series,
+                   const std::vector<double>& values) {
+    const size_t begin = w_.Begin(1);
+    Labels(series.labels);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (std::isnan(values[i])) continue;
+      const size_t sample = w_.Begin(2);
+      Value(1, values[i]);
+      Timestamp(2, axis.TimestampMs(i));
+      w_.End(sample);
+    }
+    for (const Exemplar& exemplar : series.exemplars) {
+      const size_t at = w_.Begin(4);
+      Labels(exemplar.labels);
+      Value(2, exemplar.value);
+      Timestamp(3, exemplar.timestamp_ms);
+      w_.End(at);
+    }
+    w_.End(begin);
   }
 
   void Instant(const MetricsResult& result) {
@@ -154,17 +162,10 @@ class ProtobufAnswer {
     End(result);
   }
 
- private:
   void Labels(const std::vector<Label>& labels) {
     for (const Label& label : labels) {
       AppendKeyValue(1, label.key, label.value, &w_);
     }
-  }
-  void Value(uint32_t field, double value) {
-    if (value != 0) w_.Double(field, value);
-  }
-  void Timestamp(uint32_t field, int64_t ms) {
-    if (ms != 0) w_.Varint(field, static_cast<uint64_t>(ms));
   }
   void End(const MetricsResult& result) {
     AppendStats(2, result.stats, &w_);
@@ -173,10 +174,70 @@ class ProtobufAnswer {
     w_.Bytes(4, result.message);
   }
 
+ private:
+  void Value(uint32_t field, double value) {
+    if (value != 0) w_.Double(field, value);
+  }
+  void Timestamp(uint32_t field, int64_t ms) {
+    if (ms != 0) w_.Varint(field, static_cast<uint64_t>(ms));
+  }
+
   wire::ProtoWriter w_;
 };
 
+// Values that differ from those that are known; NaN elsewhere.
+std::vector<double> Changed(const std::vector<double>& values,
+                            const std::vector<double>* known) {
+  if (known == nullptr) return values;
+  std::vector<double> changed(values.size(),
+                              std::numeric_limits<double>::quiet_NaN());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i >= known->size() || values[i] != (*known)[i]) changed[i] = values[i];
+  }
+  return changed;
+}
+
 }  // namespace
+
+std::string SeriesStream::Message(const MetricsResult& result, size_t* next) {
+  std::string body;
+  ProtobufAnswer answer(&body);
+  before_.clear();
+  for (; *next < result.series.size(); ++*next) {
+    const Series& series = result.series[*next];
+    std::string labels;
+    ProtobufAnswer(&labels).Labels(series.labels);
+    const auto known = sent_.find(labels);
+    const std::vector<double> changed =
+        Changed(series.values, known == sent_.end() ? nullptr : &known->second);
+    const bool any = std::any_of(changed.begin(), changed.end(),
+                                 [](double v) { return !std::isnan(v); });
+    if (!any && series.exemplars.empty() && known != sent_.end()) continue;
+    const size_t size = body.size();
+    answer.RangeSeries(result.axis, series, changed);
+    if (body.size() > kMaxMessageBytes && size > 0) {
+      body.resize(size);
+      break;
+    }
+    std::optional<std::vector<double>> before;
+    if (known != sent_.end()) before = std::move(known->second);
+    before_.emplace_back(labels, std::move(before));
+    sent_[labels] = series.values;
+  }
+  answer.End(result);
+  return body;
+}
+
+void SeriesStream::TakeBack() {
+  for (auto& [labels, values] : before_) {
+    if (values) {
+      sent_[labels] = *std::move(values);
+    } else {
+      sent_.erase(labels);
+    }
+  }
+  before_.clear();
+}
 
 std::string QueryRangeJson(const MetricsResult& result) {
   std::string body;

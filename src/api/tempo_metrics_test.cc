@@ -180,5 +180,53 @@ TEST(TempoMetricsAnswer, ProtobufHasTheSame) {
                 std::string("\x11\x00\x00\x00\x00\x00\x00\xf0\x3f", 9) + end);
 }
 
+TEST(TempoMetricsStream, MessagesHaveWhatIsNewSinceTheOneBefore) {
+  query::MetricsResult result = SampleResult();
+  result.series[0].exemplars.clear();
+  query::MetricsResult nothing = result;
+  nothing.series.clear();
+  SeriesStream stream;
+  size_t next = 0;
+  EXPECT_EQ(stream.Message(result, &next), QueryRangeProtobuf(result));
+  EXPECT_EQ(next, 1u);
+  next = 0;
+  EXPECT_EQ(stream.Message(result, &next), QueryRangeProtobuf(nothing));
+  // One sample is another one, one is new.
+  query::MetricsResult later = result;
+  later.series[0].values = {0.25, 1, 2};
+  query::MetricsResult changed = result;
+  changed.series[0].values = {std::nan(""), 1, 2};
+  next = 0;
+  EXPECT_EQ(stream.Message(later, &next), QueryRangeProtobuf(changed));
+  // It did not go out: the next one has it again.
+  stream.TakeBack();
+  next = 0;
+  EXPECT_EQ(stream.Message(later, &next), QueryRangeProtobuf(changed));
+  // Exemplars come with the end.
+  later.series[0].exemplars = SampleResult().series[0].exemplars;
+  changed.series[0].values.assign(3, std::nan(""));
+  changed.series[0].exemplars = later.series[0].exemplars;
+  next = 0;
+  EXPECT_EQ(stream.Message(later, &next), QueryRangeProtobuf(changed));
+}
+
+TEST(TempoMetricsStream, MessagesAreBounded) {
+  query::MetricsResult result;
+  result.axis.step_ns = kSecond;
+  for (int i = 0; i < 5; ++i) {
+    query::Series& series = result.series.emplace_back();
+    series.labels = {
+        {"n", Static(std::string(400 << 10, static_cast<char>('a' + i)))}};
+    series.values = {1};
+  }
+  SeriesStream stream;
+  std::vector<size_t> ends;
+  for (size_t next = 0; next < result.series.size();) {
+    EXPECT_LT(stream.Message(result, &next).size(), (1u << 20) + 100);
+    ends.push_back(next);
+  }
+  EXPECT_EQ(ends, (std::vector<size_t>{2, 4, 5}));
+}
+
 }  // namespace
 }  // namespace khtrace::api

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -133,6 +135,45 @@ Result<TempoSearch> ReadTempoSearch(const net::QueryParams& params,
   return search;
 }
 
+namespace {
+
+// A search whose traces go ahead of the response as they are found.
+Result<net::HttpResponse> StreamSearch(const ApiContext& api,
+                                       const RequestContext& context,
+                                       const net::HttpRequest& request,
+                                       query::SearchRequest wanted,
+                                       bool legacy) {
+  size_t sent = 0;
+  query::SearchProgress progress;
+  progress.tell = [&](std::span<const query::TraceHit> found,
+                      const query::QueryStats& stats) -> size_t {
+    size_t taken = 0;
+    if (!request.send_ahead(SearchMessage(found, stats, legacy, &taken))) {
+      return 0;
+    }
+    sent += taken;
+    return taken;
+  };
+  wanted.progress = &progress;
+  ASSIGN_OR_RETURN(const query::SearchResult result,
+                   query::Search(api.reader, context, wanted));
+  std::span<const query::TraceHit> rest(result.traces);
+  rest = rest.subspan(std::min(sent, rest.size()));
+  net::HttpResponse response = ProtobufResponse("");
+  for (;;) {
+    size_t taken = 0;
+    std::string message = SearchMessage(rest, result.stats, legacy, &taken);
+    rest = rest.subspan(taken);
+    if (rest.empty()) {
+      response.body = std::move(message);
+      return response;
+    }
+    response.ahead.push_back(std::move(message));
+  }
+}
+
+}  // namespace
+
 Result<net::HttpResponse> AnswerTempoSearch(const ApiContext& api,
                                             const RequestContext& context,
                                             const net::HttpRequest& request) {
@@ -147,6 +188,9 @@ Result<net::HttpResponse> AnswerTempoSearch(const ApiContext& api,
   wanted.max_bytes = api.options.max_answer_bytes;
   wanted.helpers = &api.cpu;
   wanted.judge = api.judge;
+  if (request.send_ahead) {
+    return StreamSearch(api, context, request, wanted, search.legacy);
+  }
   ASSIGN_OR_RETURN(const query::SearchResult result,
                    query::Search(api.reader, context, wanted));
   net::HttpResponse response =

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "api/api_context.h"
@@ -42,6 +44,15 @@ std::string TagToTraceQl(const std::string& key, const std::string& value);
 std::string SearchJson(const query::SearchResult& result, bool legacy);
 std::string SearchProtobuf(const query::SearchResult& result, bool legacy);
 
+// One SearchResponse of as many traces as kMaxMessageBytes allow, of one at
+// least. `taken`: how many these are.
+std::string SearchMessage(std::span<const query::TraceHit> traces,
+                          const query::QueryStats& stats, bool legacy,
+                          size_t* taken);
+
+// Where the request wants a stream of messages (HttpRequest::send_ahead),
+// traces go ahead as they are found, and the last message has the final
+// metrics.
 Result<net::HttpResponse> AnswerTempoSearch(const ApiContext& api,
                                             const RequestContext& context,
                                             const net::HttpRequest& request);

@@ -139,8 +139,10 @@ class ProtobufAnswer {
 
   void Write(const query::SearchResult& result, bool legacy) {
     for (const TraceHit& trace : result.traces) Trace(trace, legacy);
-    AppendStats(2, result.stats, &w_);
+    Stats(result.stats);
   }
+  void Stats(const query::QueryStats& stats) { AppendStats(2, stats, &w_); }
+  void Trace(const TraceHit& trace, bool legacy);
 
  private:
   void Text(uint32_t field, std::string_view value) {
@@ -148,29 +150,6 @@ class ProtobufAnswer {
   }
   void Number(uint32_t field, uint64_t value) {
     if (value != 0) w_.Varint(field, value);
-  }
-
-  void Trace(const TraceHit& trace, bool legacy) {
-    const size_t begin = w_.Begin(1);
-    Text(1, trace.trace_id.ToHex());
-    Text(2, RootService(trace));
-    Text(3, trace.root_name);
-    Number(4, trace.start.ns);
-    Number(5, DurationMs(trace));
-    if (!legacy && !trace.spansets.empty()) {
-      Set(6, trace.spansets.front());
-      for (const Spanset& set : trace.spansets) Set(7, set);
-    }
-    for (const query::ServiceStats& stats : trace.services) {
-      const size_t entry = w_.Begin(8);
-      Text(1, stats.service);
-      const size_t value = w_.Begin(2);
-      Number(1, stats.span_count);
-      Number(2, stats.error_count);
-      w_.End(value);
-      w_.End(entry);
-    }
-    w_.End(begin);
   }
 
   void Set(uint32_t field, const Spanset& set) {
@@ -196,7 +175,49 @@ class ProtobufAnswer {
   wire::ProtoWriter w_;
 };
 
+void ProtobufAnswer::Trace(const TraceHit& trace, bool legacy) {
+  const size_t begin = w_.Begin(1);
+  Text(1, trace.trace_id.ToHex());
+  Text(2, RootService(trace));
+  Text(3, trace.root_name);
+  Number(4, trace.start.ns);
+  Number(5, DurationMs(trace));
+  if (!legacy && !trace.spansets.empty()) {
+    Set(6, trace.spansets.front());
+    for (const Spanset& set : trace.spansets) Set(7, set);
+  }
+  for (const query::ServiceStats& stats : trace.services) {
+    const size_t entry = w_.Begin(8);
+    Text(1, stats.service);
+    const size_t value = w_.Begin(2);
+    Number(1, stats.span_count);
+    Number(2, stats.error_count);
+    w_.End(value);
+    w_.End(entry);
+  }
+  w_.End(begin);
+}
+
 }  // namespace
+
+std::string SearchMessage(std::span<const TraceHit> traces,
+                          const query::QueryStats& stats, bool legacy,
+                          size_t* taken) {
+  std::string body;
+  ProtobufAnswer answer(&body);
+  *taken = 0;
+  for (const TraceHit& trace : traces) {
+    const size_t before = body.size();
+    answer.Trace(trace, legacy);
+    if (body.size() > kMaxMessageBytes && *taken > 0) {
+      body.resize(before);
+      break;
+    }
+    ++*taken;
+  }
+  answer.Stats(stats);
+  return body;
+}
 
 std::string SearchJson(const query::SearchResult& result, bool legacy) {
   std::string body;

@@ -225,6 +225,27 @@ TEST(TempoSearchAnswer, ProtobufHasTheSame) {
   EXPECT_EQ(SearchProtobuf({}, false), std::string("\x12\x00", 2));
 }
 
+TEST(TempoSearchAnswer, MessagesOfAStreamAreBoundedAndAddUp) {
+  query::TraceHit trace;
+  trace.root_name = std::string(400 << 10, 'x');
+  std::vector<query::TraceHit> traces(5, trace);
+  query::QueryStats stats;
+  stats.units = 3;
+  std::span<const query::TraceHit> rest(traces);
+  std::vector<size_t> taken;
+  while (!rest.empty()) {
+    const std::string message =
+        SearchMessage(rest, stats, false, &taken.emplace_back());
+    EXPECT_LT(message.size(), kMaxMessageBytes + 100);
+    rest = rest.subspan(taken.back());
+  }
+  EXPECT_THAT(taken, ElementsAre(2, 2, 1));
+  traces.resize(1);
+  traces[0].root_name = std::string(2 << 20, 'x');
+  EXPECT_GT(SearchMessage(traces, stats, false, &taken[0]).size(), 2u << 20);
+  EXPECT_EQ(taken[0], 1u);
+}
+
 TEST(TempoSearchAnswer, LossesAreWarnedOf) {
   query::QueryStats stats;
   net::HttpResponse response;

@@ -407,18 +407,66 @@ def stream(server, method, message):
                          metadata=[("x-scope-orgid", "single-tenant")]))
 
 
-def test_streaming_answers_in_one_message(server, shop):
-    found_ids, = stream(server, "Search", fields(f4=1, f8="{ }"))
-    assert shop.hex(0)[0].encode() in found_ids
-    assert shop.hex(1)[0].encode() not in found_ids
+def jobs(message):
+    """completedJobs and totalJobs of a search's or range query's message."""
+    metrics = b"".join(value for number, value in parts(message)
+                       if number == 2)
+    of = dict(parts(metrics))
+    return of.get(4, 0), of.get(5, 0)
+
+
+def parts(message):
+    """Fields of a protobuf message: numbers and bytes or integers."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value, shift = 0, 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(message):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+        elif tag & 7 == 1:
+            at += 8
+            yield tag >> 3, message[at - 8:at]
+        else:
+            assert tag & 7 == 2
+            size = varint()
+            at += size
+            yield tag >> 3, message[at - size:at]
+
+
+def test_streamed_messages_tell_progress_and_add_up(server, shop):
+    first, *rest = stream(server, "Search", fields(f4=1, f8="{ }"))
+    done, total = jobs(first)
+    assert done == 0 and total > 0
+    done, total = jobs(rest[-1])
+    assert 0 < done <= total
+    traces = [value for message in [first, *rest]
+              for number, value in parts(message) if number == 1]
+    assert len(traces) == 1
+    assert shop.hex(0)[0].encode() in traces[0]
+    first, *rest = stream(server, "MetricsQueryRange", fields(
+        f1="{ } | rate() by (resource.service.name)",
+        f2=shop.now - 600 * SECOND, f3=shop.now, f4=60 * SECOND))
+    assert jobs(first)[0] == 0
+    assert jobs(rest[-1])[0] > 0
+    assert b"resource.service.name" in b"".join(rest)
+
+
+def test_other_streams_answer_in_one_message(server, shop):
     scopes, = stream(server, "SearchTagsV2", b"")
     assert b"db.system" in scopes
     values, = stream(server, "SearchTagValuesV2", fields(f1="span.row/count"))
     assert b"int" in values
-    series, = stream(server, "MetricsQueryRange", fields(
-        f1="{ } | rate() by (resource.service.name)",
-        f2=shop.now - 600 * SECOND, f3=shop.now, f4=60 * SECOND))
-    assert b"resource.service.name" in series
     series, = stream(server, "MetricsQueryInstant", fields(
         f1="{ } | count_over_time()", f2=shop.now - 600 * SECOND,
         f3=shop.now))
