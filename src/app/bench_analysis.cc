@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "analysis/analyzer.h"
+#include "app/bench_open_store.h"
 #include "base/executor.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "storage/columnar/columnar_store.h"
@@ -69,9 +69,18 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-Status Measure(ColumnarStore& store, const BenchAnalysisOptions& options) {
-  ASSIGN_OR_RETURN(const std::chrono::nanoseconds length,
-                   ParseGoDuration(options.window));
+Result<std::chrono::nanoseconds> ReadWindow(const std::string& text) {
+  const auto window = ParseGoDuration(text);
+  if (window && window->count() > 0) return *window;
+  return Error{
+      Code::kInvalidArgument,
+      fmt::format("cannot use --window '{}': expected a duration above "
+                  "zero, such as 24h",
+                  text)};
+}
+
+Status Measure(ColumnarStore& store, std::chrono::nanoseconds length,
+               const BenchAnalysisOptions& options) {
   ASSIGN_OR_RETURN(const storage::StoreStats stats, store.Stats({}));
   if (!stats.newest) {
     return Error{Code::kFailedPrecondition,
@@ -108,18 +117,11 @@ Status Measure(ColumnarStore& store, const BenchAnalysisOptions& options) {
 
 Status BenchAnalysis(const BenchAnalysisOptions& options) {
   log::SetLevel(log::Level::kWarning);
-  ThreadPool commit("wal", 1);
-  ThreadPool background("background", 1);
-  ThreadPool upkeep("upkeep", 1);
-  storage::columnar::StoreOptions store_options;
-  store_options.data_dir = options.data_dir;
-  store_options.limits.retention = std::chrono::seconds(0);
-  store_options.background_thread = false;
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<ColumnarStore> store,
-      ColumnarStore::Open(store_options, Fs::Real(), Clock::System(),
-                          {commit, background, upkeep}));
-  RETURN_IF_ERROR(Measure(*store, options));
+  ASSIGN_OR_RETURN(const std::chrono::nanoseconds window,
+                   ReadWindow(options.window));
+  ASSIGN_OR_RETURN(const std::unique_ptr<BenchStore> store,
+                   BenchStore::Open(options.data_dir));
+  RETURN_IF_ERROR(Measure(**store, window, options));
   return store->Close();
 }
 

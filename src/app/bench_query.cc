@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "analysis/rule_judge.h"
+#include "app/bench_open_store.h"
 #include "base/executor.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "query/metrics.h"
@@ -243,18 +243,9 @@ Status BenchQuery(const BenchQueryOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<Asked> queries,
                    ReadQueries(options.queries));
   log::SetLevel(log::Level::kWarning);
-  ThreadPool commit("wal", 1);
-  ThreadPool background("background", 1);
-  ThreadPool upkeep("upkeep", 1);
-  storage::columnar::StoreOptions store_options;
-  store_options.data_dir = options.data_dir;
-  store_options.limits.retention = std::chrono::seconds(0);
-  store_options.background_thread = false;
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<ColumnarStore> store,
-      ColumnarStore::Open(store_options, Fs::Real(), Clock::System(),
-                          {commit, background, upkeep}));
-  RETURN_IF_ERROR(Measure(*store, queries, options.runs));
+  ASSIGN_OR_RETURN(const std::unique_ptr<BenchStore> store,
+                   BenchStore::Open(options.data_dir));
+  RETURN_IF_ERROR(Measure(**store, queries, options.runs));
   return store->Close();
 }
 
