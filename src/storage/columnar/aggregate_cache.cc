@@ -10,6 +10,10 @@
 namespace khtrace::storage::columnar {
 namespace {
 
+// Requests whose sums are kept. Windows move on: what was asked of those before
+// is not asked again, and small sums would fill the bytes for ever.
+constexpr size_t kMaxSums = 64;
+
 auto WantedOf(const aggregate::MergeOptions& options) {
   return std::tuple(options.kinds, options.first_minute, options.last_minute,
                     options.step_minutes);
@@ -81,7 +85,8 @@ void AggregateCache::KeepSum(const aggregate::MergeOptions& wanted,
                              const PartList& parts, PartialPtr sum) {
   KeptSum kept;
   kept.parts.assign(parts.begin(), parts.end());
-  kept.bytes = sum->MemoryBytes();
+  kept.bytes =
+      sum->MemoryBytes() + parts.size() * sizeof(std::weak_ptr<const Part>);
   kept.sum = std::move(sum);
   MutexLock lock(mu_);
   kept.used = ++sum_uses_;
@@ -94,7 +99,8 @@ void AggregateCache::KeepSum(const aggregate::MergeOptions& wanted,
 
 // The newest stays, however large.
 void AggregateCache::DropOldSums() {
-  while (sum_bytes_ > limits_.of_sums && sums_.size() > 1) {
+  while ((sum_bytes_ > limits_.of_sums || sums_.size() > kMaxSums) &&
+         sums_.size() > 1) {
     const auto oldest = std::min_element(sums_.begin(), sums_.end(),
                                          [](const auto& a, const auto& b) {
                                            return a.second.used < b.second.used;

@@ -84,6 +84,21 @@ TEST_F(AggregateCacheTest, TheSumThatWasNotAskedForLongestGoes) {
   EXPECT_NE(cache.FindSum(Wanted(4), parts).of_known, nullptr);
 }
 
+TEST_F(AggregateCacheTest, SumsOfWindowsThatPassedGo) {
+  AggregateCache cache;
+  const PartList parts = {NewPart()};
+  for (uint32_t minute = 0; minute < 1000; ++minute) {
+    cache.KeepSum(Wanted(minute), parts, NewPartial(1));
+  }
+  const auto known = [&](uint32_t minute) {
+    return cache.FindSum(Wanted(minute), parts).of_known != nullptr;
+  };
+  EXPECT_TRUE(known(999));
+  EXPECT_TRUE(known(950));
+  EXPECT_FALSE(known(900));
+  EXPECT_FALSE(known(0));
+}
+
 TEST_F(AggregateCacheTest, SomePartsOwnStayWithinTheLimit) {
   const size_t size = NewPartial(1000)->MemoryBytes();
   AggregateCache cache({.of_parts = size * 7 / 2, .of_sums = 0});
