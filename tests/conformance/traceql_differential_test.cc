@@ -144,6 +144,8 @@ class Differential {
     const auto after = query::RunMetrics(tested_->store(), {}, request);
     ASSERT_TRUE(after) << after.error().message;
     EXPECT_EQ(query::reference::Difference(answer, *after), "");
+    // Which series an answer with too many of them has, the last ones decide.
+    if (after->partial) return;
     for (const query::Series& series : told) {
       const auto known = std::find_if(
           after->series.begin(), after->series.end(),
