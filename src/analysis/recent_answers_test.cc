@@ -30,6 +30,21 @@ class RecentAnswersTest : public testing::Test {
     return **Get(window, [&] { return Make(fresh); });
   }
 
+  // Window 1 is being answered with 1, until `go`.
+  std::jthread AskUntil(std::promise<void>* go) {
+    std::promise<void> begun;
+    std::future<void> is_asked = begun.get_future();
+    std::jthread asking([this, go, begun = std::move(begun)]() mutable {
+      (void)Get(1, [&] {
+        begun.set_value();
+        go->get_future().wait();
+        return Make(1);
+      });
+    });
+    is_asked.wait();
+    return asking;
+  }
+
   FakeClock clock_{UnixNanos{0}};
   RecentAnswers<int> answers_{clock_, 3, 100};
   std::atomic<int> made_ = 0;
@@ -63,16 +78,8 @@ TEST_F(RecentAnswersTest, OldOnesGoForTooManyAndTooLarge) {
 }
 
 TEST_F(RecentAnswersTest, EqualQuestionsWaitForOne) {
-  std::promise<void> begun;
   std::promise<void> go;
-  std::jthread first([&] {
-    (void)Get(1, [&] {
-      begun.set_value();
-      go.get_future().wait();
-      return Make(1);
-    });
-  });
-  begun.get_future().wait();
+  const std::jthread first = AskUntil(&go);
   std::vector<std::jthread> others;
   for (int i = 0; i < 3; ++i) {
     others.emplace_back([&] { EXPECT_EQ(Answer(1, 2), 1); });
@@ -85,16 +92,8 @@ TEST_F(RecentAnswersTest, EqualQuestionsWaitForOne) {
 }
 
 TEST_F(RecentAnswersTest, WhoeverWaitsLooksAtItsOwnTime) {
-  std::promise<void> begun;
   std::promise<void> go;
-  std::jthread first([&] {
-    (void)Get(1, [&] {
-      begun.set_value();
-      go.get_future().wait();
-      return Make(1);
-    });
-  });
-  begun.get_future().wait();
+  const std::jthread first = AskUntil(&go);
   std::stop_source gone;
   gone.request_stop();
   RequestContext context;
