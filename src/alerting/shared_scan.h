@@ -34,11 +34,6 @@ class SharedScanReader : public storage::TraceReader {
                                        const storage::TimeHint& hint) override {
     return reader_.GetTrace(context, id, hint);
   }
-  Result<storage::FindTracesResult> FindTraces(
-      const RequestContext& context,
-      const storage::ScanRequest& request) override {
-    return reader_.FindTraces(context, request);
-  }
   Result<std::vector<std::string>> Services(
       const RequestContext& context) override {
     return reader_.Services(context);

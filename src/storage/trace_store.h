@@ -16,7 +16,6 @@
 #include "model/span_batch.h"
 #include "storage/aggregate_request.h"
 #include "storage/attribute_keys.h"
-#include "storage/scan_request.h"
 #include "storage/trace_frame.h"
 
 // The contract between everything that stores spans and everything that asks
@@ -44,25 +43,6 @@ class TraceWriter {
   // stored; retry later. kUnavailable: I/O error, likewise.
   virtual void Write(const RequestContext& context, model::SpanBatchPtr batch,
                      Done done) = 0;
-};
-
-// What a search costs and saw, for answers and `explain`.
-struct ScanStats {
-  uint64_t inspected_spans = 0;
-  uint64_t inspected_bytes = 0;
-  uint64_t parts = 0;          // parts (or memory blocks) considered
-  uint64_t parts_skipped = 0;  // of them, answered from indexes alone
-};
-
-// A trace with at least one span that fits.
-struct TraceMatch {
-  model::TraceId trace_id;
-  UnixNanos start;  // of the earliest span known (not only the fitting ones)
-};
-
-struct FindTracesResult {
-  std::vector<TraceMatch> matches;  // newest start first, ties by trace id
-  ScanStats stats;
 };
 
 struct Operation {
@@ -118,11 +98,6 @@ class TraceReader {
   virtual Result<model::SpanBatchPtr> GetTrace(const RequestContext& context,
                                                const model::TraceId& id,
                                                const TimeHint& hint = {}) = 0;
-
-  // The newest `request.limit` traces in which one span fits
-  // `request.conditions`.
-  virtual Result<FindTracesResult> FindTraces(const RequestContext& context,
-                                              const ScanRequest& request) = 0;
 
   // Distinct service names (resource attribute service.name; "" left out),
   // sorted.

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "model/testing.h"
+#include "naive_find.h"
 #include "query/find_traces.h"
 #include "store_under_test.h"
 
@@ -19,10 +20,6 @@ namespace {
 using model::RowIndex;
 using model::SpanBatch;
 using model::SpanBatchPtr;
-using storage::Compare;
-using storage::Condition;
-using storage::Field;
-using storage::ScanRequest;
 
 uint64_t SeedCount() {
   const char* text = std::getenv("KHTRACE_DIFFERENTIAL_SEEDS");
@@ -76,12 +73,7 @@ class Differential {
       EXPECT_EQ(DescribeTrace(oracle_.store(), id),
                 DescribeTrace(tested_.store(), id));
     }
-    for (int i = 0; i < 8; ++i) {
-      const ScanRequest request = RandomRequest(batch);
-      EXPECT_EQ(DescribeFound(oracle_.store(), request),
-                DescribeFound(tested_.store(), request));
-      CompareFinds(batch);
-    }
+    for (int i = 0; i < 8; ++i) CompareFinds(batch);
     EXPECT_EQ(DescribeDependencies(oracle_.store(), {}, UnixNanos::Max()),
               DescribeDependencies(tested_.store(), {}, UnixNanos::Max()));
     CompareAggregates(batch);
@@ -89,25 +81,28 @@ class Differential {
   }
 
   // What Jaeger's API asks, through the plan of TraceQL: as one span after the
-  // other says.
-  void CompareFinds(const SpanBatch& batch) {
+  // other says. Taken from stored spans, so that it often fits.
+  query::FindRequest RandomFind(const SpanBatch& batch) {
     query::FindRequest request;
-    ScanRequest scan = RandomRequest(batch);
-    scan.conditions.clear();
+    request.limit = OneIn(3) ? 1000 : 1 + Below(5);
+    if (OneIn(2)) {
+      request.spans.start = batch.spans().start[RandomRow(batch)];
+      request.spans.end =
+          request.spans.start.Plus(std::chrono::seconds(Below(30)));
+    }
     const RowIndex row = RandomRow(batch);
     for (uint64_t n = Below(4); n > 0; --n) {
       request.spans.all.push_back(RandomSpanCondition(batch, row));
-      scan.conditions.push_back(ConditionOf(request.spans.all.back()));
     }
-    request.spans.start = scan.start;
-    request.spans.end = scan.end;
-    request.limit = scan.limit;
-    auto wanted = oracle_.store().FindTraces({}, scan);
-    ASSERT_TRUE(wanted);
+    return request;
+  }
+
+  void CompareFinds(const SpanBatch& batch) {
+    const query::FindRequest request = RandomFind(batch);
     std::vector<std::string> expected;
-    for (const auto& match : wanted->matches) {
+    for (const FoundTrace& trace : NaiveFind(sent_, request)) {
       expected.push_back(
-          fmt::format("{} {}", match.trace_id.ToHex(), match.start.ns));
+          fmt::format("{} {}", trace.trace_id.ToHex(), trace.start.ns));
     }
     const auto result = query::FindTraces(tested_.store(), {}, request);
     ASSERT_TRUE(result) << result.error().message;
@@ -116,13 +111,12 @@ class Differential {
       found.push_back(fmt::format("{} {}", hit.trace_id.ToHex(), hit.start.ns));
     }
     std::string asked;
-    for (const Condition& c : scan.conditions) {
-      asked +=
-          fmt::format("{} {} '{}' '{}' {}\n", static_cast<int>(c.field),
-                      static_cast<int>(c.compare), c.key, c.text, c.integer);
+    for (const query::SpanCondition& c : request.spans.all) {
+      asked += fmt::format("{} '{}' '{}' {}\n", static_cast<int>(c.of), c.key,
+                           c.text, c.number);
     }
     EXPECT_EQ(expected, found)
-        << asked << scan.start.ns << " to " << scan.end.ns;
+        << asked << request.spans.start.ns << " to " << request.spans.end.ns;
   }
 
   query::SpanCondition RandomSpanCondition(const SpanBatch& batch,
@@ -179,44 +173,6 @@ class Differential {
     return tag;
   }
 
-  static Condition ConditionOf(const query::SpanCondition& condition) {
-    using Of = query::SpanCondition::Of;
-    Condition out;
-    out.text = condition.text;
-    out.integer = condition.number;
-    switch (condition.of) {
-      case Of::kService:
-        out.field = Field::kService;
-        break;
-      case Of::kName:
-        out.field = Field::kName;
-        break;
-      case Of::kMinDuration:
-        out.field = Field::kDuration;
-        out.compare = Compare::kGreaterEqual;
-        break;
-      case Of::kMaxDuration:
-        out.field = Field::kDuration;
-        out.compare = Compare::kLessEqual;
-        break;
-      case Of::kKind:
-        out.field = Field::kKind;
-        break;
-      case Of::kStatus:
-        out.field = Field::kStatus;
-        break;
-      case Of::kNotStatus:
-        out.field = Field::kStatus;
-        out.compare = Compare::kNotEqual;
-        break;
-      case Of::kTag:
-        out.field = Field::kAttribute;
-        out.key = condition.key;
-        break;
-    }
-    return out;
-  }
-
   // All of them are the same; of a range there may be more than asked for.
   void CompareKeys(const SpanBatch& batch) {
     EXPECT_EQ(DescribeKeys(oracle_.store()), DescribeKeys(tested_.store()));
@@ -262,64 +218,6 @@ class Differential {
 
   RowIndex RandomRow(const SpanBatch& batch) {
     return static_cast<RowIndex>(Below(batch.row_count()));
-  }
-
-  // Conditions taken from stored spans, so that they often fit.
-  ScanRequest RandomRequest(const SpanBatch& batch) {
-    ScanRequest request;
-    request.limit = OneIn(3) ? 1000 : 1 + Below(5);
-    if (OneIn(2)) {
-      request.start = batch.spans().start[RandomRow(batch)];
-      request.end = request.start.Plus(std::chrono::seconds(Below(30)));
-    }
-    const RowIndex row = RandomRow(batch);
-    for (uint64_t n = Below(3); n > 0; --n) {
-      request.conditions.push_back(RandomCondition(batch, row));
-    }
-    return request;
-  }
-
-  Condition RandomCondition(const SpanBatch& batch, RowIndex row) {
-    Condition condition;
-    condition.compare = static_cast<Compare>(Below(6));
-    condition.field = static_cast<Field>(Below(8));
-    switch (condition.field) {
-      case Field::kService:
-        condition.text = batch.ServiceName(row);
-        break;
-      case Field::kName:
-        condition.text = batch.String(batch.spans().name[row]);
-        break;
-      case Field::kDuration:
-        condition.integer = batch.DurationNanos(row);
-        break;
-      case Field::kKind:
-        condition.integer = static_cast<uint64_t>(batch.spans().kind[row]);
-        break;
-      case Field::kStatus:
-        condition.integer = static_cast<uint64_t>(batch.spans().status[row]);
-        break;
-      default:
-        TakeAttribute(batch, row, &condition);
-    }
-    return condition;
-  }
-
-  void TakeAttribute(const SpanBatch& batch, RowIndex row,
-                     Condition* condition) {
-    model::AttrRange range = batch.spans().attributes[row];
-    const bool from_resource =
-        condition->field == Field::kResourceAttribute ||
-        (condition->field == Field::kAttribute && OneIn(3));
-    if (from_resource) range = batch.ResourceOf(row).attributes;
-    condition->key = "missing";
-    if (range.size() == 0) return;
-    const model::Attr& attr = batch.Attributes(range)[Below(range.size())];
-    const model::AttrValue value = batch.Value(attr);
-    condition->key = batch.Key(attr.key);
-    condition->text = model::ToDisplayString(value);
-    condition->number = static_cast<double>(value.AsInt());
-    if (OneIn(4)) condition->compare = Compare::kExists;
   }
 
   std::mt19937_64 random_;

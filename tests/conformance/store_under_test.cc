@@ -71,17 +71,6 @@ std::string DescribeTrace(storage::TraceStore& store,
   return text;
 }
 
-std::string DescribeFound(storage::TraceStore& store,
-                          const storage::ScanRequest& request) {
-  auto found = store.FindTraces({}, request);
-  if (!found) return found.error().message;
-  std::string text;
-  for (const storage::TraceMatch& match : found->matches) {
-    text += fmt::format("{} {}\n", match.trace_id.ToHex(), match.start.ns);
-  }
-  return text;
-}
-
 std::string DescribeNames(storage::TraceStore& store) {
   auto services = store.Services({});
   if (!services) return services.error().message;

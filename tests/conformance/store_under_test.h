@@ -60,8 +60,6 @@ RequestContext For(const std::string& tenant);
 
 // Answers as text, so that two stores' answers compare in one line.
 std::string DescribeTrace(storage::TraceStore& store, const model::TraceId& id);
-std::string DescribeFound(storage::TraceStore& store,
-                          const storage::ScanRequest& request);
 std::string DescribeNames(storage::TraceStore& store);
 std::string DescribeAggregates(storage::TraceStore& store,
                                const storage::AggregateRequest& request = {});

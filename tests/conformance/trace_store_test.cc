@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "model/span_batch_builder.h"
+#include "query/find_traces.h"
 #include "store_under_test.h"
 
 namespace khtrace::conformance {
@@ -16,10 +17,7 @@ namespace {
 using model::AttrValue;
 using model::SpanBatchPtr;
 using model::TraceId;
-using storage::Compare;
-using storage::Condition;
-using storage::Field;
-using storage::ScanRequest;
+using Of = query::SpanCondition::Of;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -46,19 +44,29 @@ class TraceStore : public testing::TestWithParam<std::tuple<Backend, bool>> {
     }
     return ids;
   }
-  std::vector<uint64_t> Found(const ScanRequest& request) {
-    auto found = store().FindTraces({}, request);
+  // What a search over the store's scan finds.
+  std::vector<uint64_t> Found(const query::FindRequest& request = {}) {
+    auto found = query::FindTraces(store(), {}, request);
     EXPECT_TRUE(found);
     std::vector<uint64_t> traces;
     if (!found) return traces;
-    for (const auto& match : found->matches) {
-      traces.push_back(match.trace_id.low);
-    }
+    for (const auto& hit : found->traces) traces.push_back(hit.trace_id.low);
     return traces;
   }
-  std::vector<uint64_t> FoundWith(Condition condition) {
-    ScanRequest request;
-    request.conditions.push_back(std::move(condition));
+  std::vector<uint64_t> FoundFirst(size_t limit) {
+    query::FindRequest request;
+    request.limit = limit;
+    return Found(request);
+  }
+  std::vector<uint64_t> FoundBetween(UnixNanos start, UnixNanos end) {
+    query::FindRequest request;
+    request.spans.start = start;
+    request.spans.end = end;
+    return Found(request);
+  }
+  std::vector<uint64_t> FoundWith(query::SpanCondition condition) {
+    query::FindRequest request;
+    request.spans.all.push_back(std::move(condition));
     return Found(request);
   }
 
@@ -67,7 +75,7 @@ class TraceStore : public testing::TestWithParam<std::tuple<Backend, bool>> {
 
 TEST_P(TraceStore, EmptyStoreAnswersEmpty) {
   EXPECT_EQ(store().GetTrace({}, TraceId{7, 1}).error().code, Code::kNotFound);
-  EXPECT_THAT(Found({}), IsEmpty());
+  EXPECT_THAT(Found(), IsEmpty());
   EXPECT_EQ(DescribeNames(store()), "");
   EXPECT_EQ(DescribeDependencies(store(), {}, UnixNanos::Max()), "");
   EXPECT_EQ(store().Stats({})->spans, 0u);
@@ -77,7 +85,7 @@ TEST_P(TraceStore, EmptyStoreAnswersEmpty) {
 TEST_P(TraceStore, WrittenSpansAreSearchableAtOnce) {
   Write(MakeBatch({{.trace = 1, .span = 5}}));
   EXPECT_THAT(SpansOf(1), ElementsAre(5));
-  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_THAT(Found(), ElementsAre(1));
   EXPECT_THAT(*store().Services({}), ElementsAre("shop"));
 }
 
@@ -104,7 +112,7 @@ TEST_P(TraceStore, RetriedBatchAppearsOnce) {
   Write(batch);
   Write(batch);
   EXPECT_THAT(SpansOf(1), ElementsAre(1, 2));
-  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_THAT(Found(), ElementsAre(1));
   EXPECT_EQ(DescribeDependencies(store(), {}, UnixNanos::Max()), "a -> b x1\n");
 }
 
@@ -124,49 +132,48 @@ TEST_P(TraceStore, FindsNewestFirstUpToTheLimit) {
                    {.trace = 2, .span = 2, .start_ms = 30}}));
   Write(MakeBatch({{.trace = 3, .span = 3, .start_ms = 20},
                    {.trace = 4, .span = 4, .start_ms = 40}}));
-  EXPECT_THAT(Found({}), ElementsAre(4, 2, 3, 1));
-  EXPECT_THAT(Found({.limit = 2}), ElementsAre(4, 2));
-  EXPECT_THAT(Found({.limit = 0}), IsEmpty());
+  EXPECT_THAT(Found(), ElementsAre(4, 2, 3, 1));
+  EXPECT_THAT(FoundFirst(2), ElementsAre(4, 2));
+  EXPECT_THAT(FoundFirst(0), IsEmpty());
 }
 
 TEST_P(TraceStore, EqualStartsAreOrderedByTraceId) {
   Write(MakeBatch({{.trace = 3, .span = 1}, {.trace = 1, .span = 2}}));
   Write(MakeBatch({{.trace = 2, .span = 3}}));
-  EXPECT_THAT(Found({}), ElementsAre(1, 2, 3));
-  EXPECT_THAT(Found({.limit = 2}), ElementsAre(1, 2));
+  EXPECT_THAT(Found(), ElementsAre(1, 2, 3));
+  EXPECT_THAT(FoundFirst(2), ElementsAre(1, 2));
 }
 
 TEST_P(TraceStore, TraceStartIsThatOfItsEarliestSpanAnywhere) {
   Write(MakeBatch({{.trace = 1, .span = 1, .start_ms = 50, .name = "late"}}));
   Write(MakeBatch({{.trace = 2, .span = 2, .start_ms = 40, .name = "late"}}));
   Write(MakeBatch({{.trace = 1, .span = 3, .start_ms = 5, .name = "early"}}));
-  ScanRequest request;
-  request.conditions.push_back({.field = Field::kName, .text = "late"});
+  query::FindRequest request;
+  request.spans.all.push_back({.of = Of::kName, .text = "late"});
   request.limit = 1;
   EXPECT_THAT(Found(request), ElementsAre(2));
   request.limit = 2;
-  EXPECT_EQ(store().FindTraces({}, request)->matches[1].start, AtMillis(5));
+  EXPECT_EQ(query::FindTraces(store(), {}, request)->traces[1].start,
+            AtMillis(5));
 }
 
 TEST_P(TraceStore, TimeRangeHoldsBothEndsAndLooksAtSpans) {
   Write(MakeBatch({{.trace = 1, .span = 1, .start_ms = 10},
                    {.trace = 1, .span = 2, .start_ms = 20},
                    {.trace = 2, .span = 3, .start_ms = 30}}));
-  EXPECT_THAT(Found({.start = AtMillis(20), .end = AtMillis(20)}),
-              ElementsAre(1));
-  EXPECT_THAT(Found({.start = AtMillis(20), .end = AtMillis(30)}),
-              ElementsAre(2, 1));
-  EXPECT_THAT(Found({.start = AtMillis(31)}), IsEmpty());
+  EXPECT_THAT(FoundBetween(AtMillis(20), AtMillis(20)), ElementsAre(1));
+  EXPECT_THAT(FoundBetween(AtMillis(20), AtMillis(30)), ElementsAre(2, 1));
+  EXPECT_THAT(FoundBetween(AtMillis(31), UnixNanos::Max()), IsEmpty());
 }
 
 TEST_P(TraceStore, OneSpanMustMeetEveryCondition) {
   Write(MakeBatch({{.trace = 1, .span = 1, .service = "a", .name = "x"},
                    {.trace = 1, .span = 2, .service = "b", .name = "y"}}));
-  ScanRequest request;
-  request.conditions = {{.field = Field::kService, .text = "a"},
-                        {.field = Field::kName, .text = "y"}};
+  query::FindRequest request;
+  request.spans.all = {{.of = Of::kService, .text = "a"},
+                       {.of = Of::kName, .text = "y"}};
   EXPECT_THAT(Found(request), IsEmpty());
-  request.conditions[1].text = "x";
+  request.spans.all[1].text = "x";
   EXPECT_THAT(Found(request), ElementsAre(1));
 }
 
@@ -185,27 +192,22 @@ TEST_P(TraceStore, IntrinsicFieldsCompare) {
                     .duration_ms = 200,
                     .service = "b",
                     .name = "n2"}}));
+  EXPECT_THAT(FoundWith({.of = Of::kService, .text = "b"}), ElementsAre(2));
+  EXPECT_THAT(FoundWith({.of = Of::kName, .text = "n1"}), ElementsAre(1));
+  EXPECT_THAT(FoundWith({.of = Of::kKind, .number = 3}), ElementsAre(1));
+  EXPECT_THAT(FoundWith({.of = Of::kStatus, .number = 2}), ElementsAre(1));
+  EXPECT_THAT(FoundWith({.of = Of::kNotStatus, .number = 2}), ElementsAre(2));
   const uint64_t ms100 = 100'000'000;
-  EXPECT_THAT(FoundWith({.field = Field::kService, .text = "b"}),
-              ElementsAre(2));
-  EXPECT_THAT(FoundWith({.field = Field::kService,
-                         .compare = Compare::kNotEqual,
-                         .text = "b"}),
-              ElementsAre(1));
-  EXPECT_THAT(FoundWith({.field = Field::kName, .text = "n1"}), ElementsAre(1));
-  EXPECT_THAT(FoundWith({.field = Field::kKind, .integer = 3}), ElementsAre(1));
-  EXPECT_THAT(FoundWith({.field = Field::kStatus, .integer = 2}),
-              ElementsAre(1));
-  const auto duration = [&](Compare compare) {
-    return FoundWith(
-        {.field = Field::kDuration, .compare = compare, .integer = ms100});
+  const auto least = [&](uint64_t nanos) {
+    return FoundWith({.of = Of::kMinDuration, .number = nanos});
   };
-  EXPECT_THAT(duration(Compare::kEqual), ElementsAre(1));
-  EXPECT_THAT(duration(Compare::kNotEqual), ElementsAre(2));
-  EXPECT_THAT(duration(Compare::kLess), IsEmpty());
-  EXPECT_THAT(duration(Compare::kLessEqual), ElementsAre(1));
-  EXPECT_THAT(duration(Compare::kGreater), ElementsAre(2));
-  EXPECT_THAT(duration(Compare::kGreaterEqual), ElementsAre(1, 2));
+  EXPECT_THAT(least(ms100), ElementsAre(1, 2));
+  EXPECT_THAT(least(ms100 + 1), ElementsAre(2));
+  const auto most = [&](uint64_t nanos) {
+    return FoundWith({.of = Of::kMaxDuration, .number = nanos});
+  };
+  EXPECT_THAT(most(ms100), ElementsAre(1));
+  EXPECT_THAT(most(ms100 - 1), IsEmpty());
 }
 
 model::SpanBatchBuilder::SpanFields Fields(uint64_t span, UnixNanos start,
@@ -237,56 +239,20 @@ SpanBatchPtr BatchWithAttributesEverywhere() {
   return std::make_shared<const model::SpanBatch>(builder.Build());
 }
 
-TEST_P(TraceStore, AttributesCompareInEveryPlace) {
+TEST_P(TraceStore, TagsAreFoundInEveryPlace) {
   Write(BatchWithAttributesEverywhere());
-  const auto finds = [&](Field field, std::string key, std::string text) {
-    return !FoundWith({.field = field, .key = key, .text = text}).empty();
+  const auto finds = [&](std::string key, std::string text) {
+    return !FoundWith({.of = Of::kTag, .key = key, .text = text}).empty();
   };
-  EXPECT_TRUE(finds(Field::kAttribute, "where", "resource"));
-  EXPECT_TRUE(finds(Field::kAttribute, "in.scope", "true"));
-  EXPECT_TRUE(finds(Field::kAttribute, "in.event", "7"));
-  EXPECT_TRUE(finds(Field::kAttribute, "in.link", "yes"));
-  EXPECT_TRUE(finds(Field::kAttribute, "count", "42"));
-  EXPECT_TRUE(finds(Field::kSpanAttribute, "count", "42"));
-  EXPECT_TRUE(finds(Field::kSpanAttribute, "text", "42"));
-  EXPECT_TRUE(finds(Field::kResourceAttribute, "where", "resource"));
-  EXPECT_FALSE(finds(Field::kSpanAttribute, "where", "resource"));
-  EXPECT_FALSE(finds(Field::kResourceAttribute, "count", "42"));
-  EXPECT_FALSE(finds(Field::kAttribute, "count", "43"));
-  EXPECT_FALSE(finds(Field::kAttribute, "missing", ""));
-}
-
-TEST_P(TraceStore, AttributesCompareByOrderOnlyAsNumbers) {
-  Write(BatchWithAttributesEverywhere());
-  const auto finds = [&](std::string key, Compare compare, double number) {
-    return !FoundWith({.field = Field::kAttribute,
-                       .compare = compare,
-                       .key = key,
-                       .number = number})
-                .empty();
-  };
-  EXPECT_TRUE(finds("count", Compare::kGreater, 41));
-  EXPECT_FALSE(finds("count", Compare::kGreater, 42));
-  EXPECT_TRUE(finds("count", Compare::kGreaterEqual, 42));
-  EXPECT_TRUE(finds("ratio", Compare::kLess, 0.6));
-  EXPECT_TRUE(finds("ratio", Compare::kLessEqual, 0.5));
-  EXPECT_FALSE(finds("text", Compare::kGreater, 1));
-  EXPECT_FALSE(finds("missing", Compare::kLess, 1));
-}
-
-TEST_P(TraceStore, AttributeExistsAndDiffers) {
-  Write(BatchWithAttributesEverywhere());
-  const auto finds = [&](std::string key, Compare compare) {
-    return !FoundWith({.field = Field::kAttribute,
-                       .compare = compare,
-                       .key = key,
-                       .text = "x"})
-                .empty();
-  };
-  EXPECT_TRUE(finds("in.event", Compare::kExists));
-  EXPECT_FALSE(finds("missing", Compare::kExists));
-  EXPECT_TRUE(finds("text", Compare::kNotEqual));
-  EXPECT_FALSE(finds("missing", Compare::kNotEqual));
+  EXPECT_TRUE(finds("where", "resource"));
+  EXPECT_TRUE(finds("in.scope", "true"));
+  EXPECT_TRUE(finds("in.event", "7"));
+  EXPECT_TRUE(finds("in.link", "yes"));
+  EXPECT_TRUE(finds("count", "42"));
+  EXPECT_TRUE(finds("text", "42"));
+  EXPECT_TRUE(finds("ratio", "0.5"));
+  EXPECT_FALSE(finds("count", "43"));
+  EXPECT_FALSE(finds("missing", ""));
 }
 
 TEST_P(TraceStore, ServicesAndOperationsAreDistinctAndSorted) {
@@ -415,7 +381,7 @@ TEST_P(TraceStore, BadTenantNameIsRefusedByEveryCall) {
     const auto bad = Code::kInvalidArgument;
     EXPECT_EQ(WriteNow(store(), MakeBatch({{}}), tenant).error().code, bad);
     EXPECT_EQ(store().GetTrace(context, TraceId{7, 1}).error().code, bad);
-    EXPECT_EQ(store().FindTraces(context, {}).error().code, bad);
+    EXPECT_EQ(store().Scan(context, {}).error().code, bad);
     EXPECT_EQ(store().Services(context).error().code, bad);
     EXPECT_EQ(store().Operations(context, "a").error().code, bad);
     EXPECT_EQ(store().Dependencies(context, {}, {}).error().code, bad);
@@ -431,7 +397,7 @@ TEST_P(TraceStore, CancelledRequestSaysSo) {
   source.request_stop();
   RequestContext context;
   context.stop = source.get_token();
-  EXPECT_EQ(store().FindTraces(context, {}).error().code, Code::kCancelled);
+  EXPECT_EQ(store().Scan(context, {}).error().code, Code::kCancelled);
   EXPECT_EQ(store().GetTrace(context, TraceId{7, 1}).error().code,
             Code::kCancelled);
 }
@@ -499,7 +465,7 @@ TEST_P(TraceStore, TimesAtBothEndsOfTheScaleAreKept) {
   builder.AddSpan(Fields(2, UnixNanos::Max(), {5}));
   Write(std::make_shared<const model::SpanBatch>(builder.Build()));
   EXPECT_THAT(SpansOf(1), ElementsAre(1, 2));
-  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_THAT(Found(), ElementsAre(1));
 }
 
 TEST_P(TraceStore, RestartKeepsEverything) {
@@ -511,7 +477,7 @@ TEST_P(TraceStore, RestartKeepsEverything) {
   under_test_->Reopen();
   under_test_->Reopen();
   EXPECT_THAT(SpansOf(1), ElementsAre(1, 2));
-  EXPECT_THAT(Found({}), ElementsAre(1));
+  EXPECT_THAT(Found(), ElementsAre(1));
   EXPECT_EQ(store().Stats({})->spans, 2u);
   EXPECT_THAT(store().Tenants(), ElementsAre("default"));
 }

@@ -16,6 +16,7 @@
 #include "storage/columnar/backup_manifest.h"
 #include "storage/columnar/columnar_store.h"
 #include "storage/columnar/data_directory.h"
+#include "storage/testing.h"
 
 namespace khtrace::storage::columnar {
 namespace {
@@ -64,10 +65,10 @@ class BackupTest : public testing::Test {
   }
   static std::multiset<std::string> Stored(ColumnarStore& store) {
     std::multiset<std::string> spans;
-    auto found = store.FindTraces({}, {.limit = 100000});
+    auto found = StoredTraceIdsForTesting(store, {});
     if (!found) return {found.error().message};
-    for (const TraceMatch& match : found->matches) {
-      auto trace = store.GetTrace({}, match.trace_id);
+    for (const model::TraceId& id : *found) {
+      auto trace = store.GetTrace({}, id);
       if (!trace) return {trace.error().message};
       for (model::RowIndex row = 0; row < (*trace)->row_count(); ++row) {
         spans.insert(DescribeSpan(**trace, row));

@@ -149,12 +149,6 @@ Result<model::SpanBatchPtr> ColumnarStore::GetTrace(
   return columnar::GetTrace(context, view, id);
 }
 
-Result<FindTracesResult> ColumnarStore::FindTraces(
-    const RequestContext& context, const ScanRequest& request) {
-  ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));
-  return columnar::FindTraces(context, view, request);
-}
-
 Result<std::vector<std::string>> ColumnarStore::Services(
     const RequestContext& context) {
   ASSIGN_OR_RETURN(const TenantView view, ViewOf(context));

@@ -15,6 +15,7 @@
 #include "base/temp_dir.h"
 #include "model/testing.h"
 #include "storage/columnar/columnar_store.h"
+#include "storage/testing.h"
 
 // A store on a temporary directory, and lives of it that faults interrupt.
 
@@ -55,10 +56,10 @@ class ColumnarStoreTest : public testing::Test {
     RequestContext context;
     context.tenant = "t";
     std::multiset<std::string> spans;
-    auto found = store_->FindTraces(context, {.limit = 100000});
+    auto found = StoredTraceIdsForTesting(*store_, context);
     if (!found) return {found.error().message};
-    for (const TraceMatch& match : found->matches) {
-      auto trace = store_->GetTrace(context, match.trace_id);
+    for (const model::TraceId& id : *found) {
+      auto trace = store_->GetTrace(context, id);
       if (!trace) return {trace.error().message};
       for (model::RowIndex row = 0; row < (*trace)->row_count(); ++row) {
         spans.insert(DescribeSpan(**trace, row));

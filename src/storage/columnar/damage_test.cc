@@ -94,11 +94,7 @@ TEST_F(DamagedPart, CostsOneRowGroupOrNothingElse) {
                          << ": " << trace.error().message;
       ASSERT_NE(*trace, nullptr);
     }
-    std::vector<TraceMatch> matches;
-    ScanStats stats;
-    (void)(*part)->FindTraces({}, {.limit = 1000}, &matches, &stats);
-    std::set<TraceId> found;
-    for (const TraceMatch& match : matches) found.insert(match.trace_id);
+    const std::set<TraceId> found = TracesInFramesForTesting(**part);
     for (const auto& [id, group] : groups_) {
       if (lost && group == *lost) continue;
       ASSERT_TRUE(found.contains(id)) << message;
@@ -226,7 +222,7 @@ TEST_F(ScrubTest, CorruptPageIsNamedCountedAndContained) {
   EXPECT_EQ(store_->damage().places(), 1u);  // the same
   RequestContext context;
   context.tenant = "t";
-  const auto found = store_->FindTraces(context, {.limit = 100});
+  const auto found = StoredTraceIdsForTesting(*store_, context);
   ASSERT_TRUE(found) << found.error().message;
   const auto ids = Batch(2)->spans().trace_id;
   for (const TraceId& id : ids) EXPECT_TRUE(store_->GetTrace(context, id));
@@ -243,7 +239,7 @@ TEST_F(ScrubTest, FlippedByteNeverFailsAQuestionThatAnotherPartAnswers) {
   RequestContext context;
   context.tenant = "t";
   const auto services = *store_->Services(context);
-  const auto all = *store_->FindTraces(context, {.limit = 1000});
+  const auto all = *StoredTraceIdsForTesting(*store_, context);
   const auto edges =
       store_->Dependencies(context, {}, UnixNanos::Max())->size();
   const auto second = Batch(2)->spans().trace_id;
@@ -254,20 +250,19 @@ TEST_F(ScrubTest, FlippedByteNeverFailsAQuestionThatAnotherPartAnswers) {
     SCOPED_TRACE(at);
     Flip(path, at);
     ASSERT_TRUE(Open());
-    const auto found = store_->FindTraces(context, {.limit = 1000});
+    const auto found = StoredTraceIdsForTesting(*store_, context);
     ASSERT_TRUE(found) << found.error().message;
     for (const TraceId& id : second) {
       ASSERT_TRUE(store_->GetTrace(context, id));
     }
     size_t read = 0;
-    for (const TraceMatch& match : all.matches) {
-      read += store_->GetTrace(context, match.trace_id).has_value();
+    for (const TraceId& id : all) {
+      read += store_->GetTrace(context, id).has_value();
     }
     const auto named = store_->Services(context);
     ASSERT_TRUE(named) << named.error().message;
     const auto joined = store_->Dependencies(context, {}, UnixNanos::Max());
-    const bool short_answer = read < all.matches.size() ||
-                              found->matches.size() < all.matches.size() ||
+    const bool short_answer = read < all.size() || found->size() < all.size() ||
                               named->size() < services.size() ||
                               (joined && joined->size() < edges);
     const bool counted = store_->damage().encounters() > 0 ||

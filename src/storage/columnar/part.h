@@ -133,12 +133,6 @@ class Part {
   // it: one that is split over parts has other values as a whole.
   virtual Result<std::optional<ComputedSpans>> GetComputed(
       const RequestContext& context, const model::TraceId& id) const = 0;
-  // Appends every trace with a span that fits; `request.limit` is the
-  // caller's to apply, but the part may stop after that many newest traces.
-  virtual Status FindTraces(const RequestContext& context,
-                            const ScanRequest& request,
-                            std::vector<TraceMatch>* matches,
-                            ScanStats* stats) const = 0;
   virtual Status CollectServices(std::set<std::string>* services) const = 0;
   virtual Status CollectOperations(std::string_view service,
                                    std::set<Operation>* operations) const = 0;

@@ -9,7 +9,6 @@
 #include "storage/columnar/part_file.h"
 #include "storage/columnar/part_frame.h"
 #include "storage/columnar/part_keys.h"
-#include "storage/columnar/part_search.h"
 
 namespace khtrace::storage::columnar {
 namespace {
@@ -35,9 +34,6 @@ class MappedPart : public Part {
       const RequestContext& context, const model::TraceId& id) const override;
   Result<std::shared_ptr<const PartFrames>> OpenFrames(
       std::shared_ptr<const FrameRequest> request) const override;
-  Status FindTraces(const RequestContext& context, const ScanRequest& request,
-                    std::vector<TraceMatch>* matches,
-                    ScanStats* stats) const override;
   Status CollectServices(std::set<std::string>* services) const override;
   Status CollectOperations(std::string_view service,
                            std::set<Operation>* operations) const override;
@@ -265,14 +261,6 @@ Result<std::shared_ptr<const PartFrames>> MappedPart::OpenFrames(
   ASSIGN_OR_RETURN(const model::SpanBatch* scopes, Scopes());
   return std::make_shared<const PartFrames>(*file_, *scopes,
                                             std::move(request));
-}
-
-Status MappedPart::FindTraces(const RequestContext& context,
-                              const ScanRequest& request,
-                              std::vector<TraceMatch>* matches,
-                              ScanStats* stats) const {
-  ASSIGN_OR_RETURN(const model::SpanBatch* scopes, Scopes());
-  return PartSearch(*file_, *scopes, request).Run(context, matches, stats);
 }
 
 Status MappedPart::CollectServices(std::set<std::string>* services) const {

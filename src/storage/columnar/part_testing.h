@@ -6,11 +6,14 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/fs.h"
 #include "storage/columnar/part.h"
+#include "storage/columnar/part_frame.h"
+#include "storage/testing.h"
 
 namespace khtrace::storage::columnar {
 
@@ -81,6 +84,59 @@ class BytesFsForTesting : public Fs {
   };
 };
 
+// The traces that the part's frames have; none of a frame that is corrupt.
+inline std::set<model::TraceId> TracesInFramesForTesting(const Part& part) {
+  std::set<model::TraceId> found;
+  const auto frames = part.OpenFrames(std::make_shared<const FrameRequest>());
+  if (!frames) return found;
+  for (size_t g = 0; g < (*frames)->footer().groups.size(); ++g) {
+    const auto frame = (*frames)->Open(g, {});
+    const auto ids = TraceIdsOfForTesting(*frame);
+    if (ids) found.insert(ids->begin(), ids->end());
+  }
+  return found;
+}
+
+// What a frame can be asked about `columns` columns.
+inline void AskFrameForTesting(TraceFrame& frame, size_t columns,
+                               std::vector<Status>* answers) {
+  const auto note = [answers](const auto& answer) {
+    answers->push_back(answer ? Status() : Status(answer.error()));
+    return answer.has_value();
+  };
+  note(frame.TraceIds());
+  note(frame.Parents());
+  note(frame.EventEnds());
+  note(frame.LinkEnds());
+  for (size_t i = 0; i < columns; ++i) {
+    for (const std::string_view text : {"checkout", "no", "GET"}) {
+      note(frame.MayHaveText(i, text));
+      note(frame.RowsWithText(i, text));
+    }
+    note(frame.MayHaveInt(i, 1, 5));
+    note(frame.Column(i));
+    frame.Forget(i);
+  }
+  const auto traces = frame.Traces();
+  if (!note(traces) || frame.trace_count() == 0) return;
+  const uint32_t some[] = {frame.trace_count() / 2};
+  const auto narrow = frame.Narrow(some);
+  if (!note(narrow) || *narrow == nullptr) return;
+  for (size_t i = 0; i < columns; ++i) note((*narrow)->Column(i));
+}
+
+// Every field, with keys that random batches have.
+inline FrameRequest EveryColumnForTesting() {
+  FrameRequest request;
+  for (int field = 0; field <= static_cast<int>(FrameField::kLinkAttribute);
+       ++field) {
+    for (const char* key : {"user.id", "url.path", "net.bytes", "payload"}) {
+      request.columns.push_back({static_cast<FrameField>(field), key});
+    }
+  }
+  return request;
+}
+
 // Calls everything that a part can be asked. The first error, if any.
 inline Status AskEverythingForTesting(const Part& part) {
   std::vector<Status> answers;
@@ -94,30 +150,18 @@ inline Status AskEverythingForTesting(const Part& part) {
   for (const std::string& service : services) {
     answers.push_back(part.CollectOperations(service, &operations));
   }
-  std::vector<TraceMatch> matches;
-  ScanStats stats;
-  const std::vector<Condition> conditions = {
-      {Field::kService, Compare::kNotEqual, "", "cart"},
-      {Field::kName, Compare::kNotEqual, "", "redis"},
-      {Field::kDuration, Compare::kGreater, "", "", 0, 5},
-      {Field::kAttribute, Compare::kNotEqual, "user.id", "no"},
-      {Field::kAttribute, Compare::kEqual, "url.path", "checkout"},
-      {Field::kAttribute, Compare::kGreater, "net.bytes", "", 1.0},
-      {Field::kAttribute, Compare::kExists, "payload"},
-  };
-  ScanRequest everything;
-  everything.start = {5};
-  answers.push_back(part.FindTraces({}, everything, &matches, &stats));
-  const std::vector<TraceMatch> all = matches;
-  for (const Condition& condition : conditions) {
-    ScanRequest request;
-    request.conditions = {condition};
-    answers.push_back(part.FindTraces({}, request, &matches, &stats));
+  const auto request =
+      std::make_shared<const FrameRequest>(EveryColumnForTesting());
+  const auto frames = part.OpenFrames(request);
+  answers.push_back(frames ? Status() : Status(frames.error()));
+  for (size_t g = 0; frames && g < (*frames)->footer().groups.size(); ++g) {
+    AskFrameForTesting(*(*frames)->Open(g, {}), request->columns.size(),
+                       &answers);
   }
-  for (const TraceMatch& match : all) {
-    const auto trace = part.GetTrace({}, match.trace_id);
+  for (const model::TraceId& id : TracesInFramesForTesting(part)) {
+    const auto trace = part.GetTrace({}, id);
     answers.push_back(trace ? Status() : Status(trace.error()));
-    const auto computed = part.GetComputed({}, match.trace_id);
+    const auto computed = part.GetComputed({}, id);
     answers.push_back(computed ? Status() : Status(computed.error()));
   }
   const auto missing = part.GetTrace({}, {1, 2});

@@ -20,9 +20,6 @@ namespace khtrace::storage::columnar {
 Result<model::SpanBatchPtr> GetTrace(const RequestContext& context,
                                      const TenantView& view,
                                      const model::TraceId& id);
-Result<FindTracesResult> FindTraces(const RequestContext& context,
-                                    const TenantView& view,
-                                    const ScanRequest& request);
 Result<std::vector<std::string>> Services(const RequestContext& context,
                                           const TenantView& view);
 Result<std::vector<Operation>> Operations(const RequestContext& context,

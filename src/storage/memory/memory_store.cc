@@ -94,33 +94,6 @@ Result<SpanBatchPtr> MemoryStore::GetTrace(const RequestContext& context,
   return SpanBatchPtr(std::make_shared<const SpanBatch>(model::Gather(rows)));
 }
 
-Result<FindTracesResult> MemoryStore::FindTraces(const RequestContext& context,
-                                                 const ScanRequest& request) {
-  ASSIGN_OR_RETURN(const Batches batches, Snapshot(context));
-  FindTracesResult result;
-  std::set<TraceId> ids;
-  for (const SpanBatchPtr& batch : batches) {
-    for (RowIndex row = 0; row < batch->row_count(); ++row) {
-      if (Matches(request, *batch, row)) {
-        ids.insert(batch->spans().trace_id[row]);
-      }
-    }
-    result.stats.inspected_spans += batch->row_count();
-    result.stats.inspected_bytes += batch->MemoryBytes();
-    ++result.stats.parts;
-  }
-  const TraceStarts starts = StartsOf(batches);
-  for (const TraceId& id : ids) result.matches.push_back({id, starts.at(id)});
-  std::stable_sort(result.matches.begin(), result.matches.end(),
-                   [](const TraceMatch& a, const TraceMatch& b) {
-                     return a.start > b.start;
-                   });
-  if (result.matches.size() > request.limit) {
-    result.matches.resize(request.limit);
-  }
-  return result;
-}
-
 Result<std::vector<std::string>> MemoryStore::Services(
     const RequestContext& context) {
   ASSIGN_OR_RETURN(const Batches batches, Snapshot(context));

@@ -25,8 +25,6 @@ class MemoryStore : public TraceStore {
   Result<model::SpanBatchPtr> GetTrace(const RequestContext& context,
                                        const model::TraceId& id,
                                        const TimeHint& hint = {}) override;
-  Result<FindTracesResult> FindTraces(const RequestContext& context,
-                                      const ScanRequest& request) override;
   Result<std::vector<std::string>> Services(
       const RequestContext& context) override;
   Result<std::vector<Operation>> Operations(const RequestContext& context,
