@@ -105,6 +105,13 @@ void ReadScrub(SectionReader section, StoreOptions* store) {
   section.Finish();
 }
 
+void ReadAggregates(SectionReader section, StoreOptions* store) {
+  section.Bytes("max_memory", 16 * kMiB, &store->aggregate_cache_bytes,
+                "Of what analysis keeps of parts' aggregates, all tenants "
+                "together");
+  section.Finish();
+}
+
 void ReadMerge(SectionReader section, StoreOptions* store) {
   storage::columnar::MergeOptions& merge = store->merge;
   auto spans = static_cast<int64_t>(merge.max_spans);
@@ -140,6 +147,7 @@ void ReadStorage(SectionReader section, ServerConfig* config) {
   ReadRetention(section, &store);
   ReadTenants(section.Section("tenants"), &store);
   ReadScrub(section.Section("scrub"), &store);
+  ReadAggregates(section.Section("aggregates"), &store);
   auto tenants = static_cast<int64_t>(store.max_tenants);
   section.Int("max_tenants", 1, 100'000, &tenants,
               "Tenants in the data directory; one more is refused");

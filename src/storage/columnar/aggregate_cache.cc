@@ -39,22 +39,23 @@ void AggregateCache::Keep(const std::shared_ptr<const Part>& part,
   Entry& kept = entries_[key];
   bytes_ += bytes - kept.bytes;
   kept = {part, std::move(own), bytes};
-  MakeRoom(key);
+  MakeRoom(&key);
 }
 
 // Requests go through all parts again and again, each in the same order: the
 // least recently used one would be just what is needed next. So any may go.
-void AggregateCache::MakeRoom(const Key& newest) {
+void AggregateCache::MakeRoom(const Key* newest) {
   if (bytes_ <= limits_.of_parts) return;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const bool gone = entry->second.part.expired();
     if (gone) bytes_ -= entry->second.bytes;
     entry = gone ? entries_.erase(entry) : std::next(entry);
   }
-  while (bytes_ > limits_.of_parts && entries_.size() > 1) {
+  const size_t least = newest == nullptr ? 0 : 1;
+  while (bytes_ > limits_.of_parts && entries_.size() > least) {
     const uint64_t any = Mix64(++evictions_) % entries_.size();
     auto victim = std::next(entries_.begin(), static_cast<ptrdiff_t>(any));
-    if (victim->first == newest) {
+    if (newest != nullptr && victim->first == *newest) {
       victim = any == 0 ? std::next(victim) : std::prev(victim);
     }
     bytes_ -= victim->second.bytes;
@@ -65,6 +66,7 @@ void AggregateCache::MakeRoom(const Key& newest) {
 AggregateCache::Sum AggregateCache::FindSum(
     const aggregate::MergeOptions& wanted, const PartList& parts) {
   MutexLock lock(mu_);
+  ++uses_;
   const auto found = sums_.find(WantedOf(wanted));
   if (found == sums_.end()) return {nullptr, parts};
   Sum sum{found->second.sum, parts};
@@ -121,6 +123,27 @@ void AggregateCache::KeepCorrection(const PartListPtr& parts,
   MutexLock lock(mu_);
   corrected_ = parts;
   correction_ = std::move(correction);
+}
+
+void AggregateCache::SetLimits(const Limits& limits) {
+  MutexLock lock(mu_);
+  limits_ = limits;
+  MakeRoom(nullptr);
+  DropOldSums();
+}
+
+void AggregateCache::Clear() {
+  MutexLock lock(mu_);
+  entries_.clear();
+  sums_.clear();
+  correction_ = {};
+  corrected_.reset();
+  bytes_ = sum_bytes_ = 0;
+}
+
+AggregateCache::Usage AggregateCache::usage() const {
+  MutexLock lock(mu_);
+  return {bytes_ + sum_bytes_, uses_};
 }
 
 }  // namespace khtrace::storage::columnar

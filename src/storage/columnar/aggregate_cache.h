@@ -16,7 +16,8 @@
 namespace khtrace::storage::columnar {
 
 // What queries found out about the aggregates of a tenant's parts, so that the
-// next one need not. Holds no part open. Thread-safe.
+// next one need not. Holds no part open. Tenants share the memory by
+// AggregateBudget. Thread-safe.
 class AggregateCache {
  public:
   using PartialPtr = std::shared_ptr<const aggregate::Partial>;
@@ -35,6 +36,11 @@ class AggregateCache {
     // Of sums. Larger: dashboards of more windows at a time need not add up
     // everything again. The errors of a day may take 20 MiB.
     size_t of_sums = 96 << 20;
+
+    // Of `bytes` for both.
+    static constexpr Limits Of(size_t bytes) {
+      return {bytes / 3 * 2, bytes / 3};
+    }
   };
   explicit AggregateCache(const Limits& limits) : limits_(limits) {}
   AggregateCache() : AggregateCache(Limits()) {}
@@ -75,6 +81,15 @@ class AggregateCache {
   void KeepCorrection(const PartListPtr& parts, Correction correction)
       KHTRACE_EXCLUDES(mu_);
 
+  // From now on. What is over them goes, but for the newest sum.
+  void SetLimits(const Limits& limits) KHTRACE_EXCLUDES(mu_);
+  void Clear() KHTRACE_EXCLUDES(mu_);
+  struct Usage {
+    size_t bytes = 0;
+    uint64_t uses = 0;  // questions so far
+  };
+  Usage usage() const KHTRACE_EXCLUDES(mu_);
+
  private:
   // Kinds, first and last minute, step.
   using Wanted = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;
@@ -95,11 +110,13 @@ class AggregateCache {
     size_t bytes = 0;
   };
 
-  void MakeRoom(const Key& newest) KHTRACE_REQUIRES(mu_);
+  // `newest` stays; nullptr: none has to.
+  void MakeRoom(const Key* newest) KHTRACE_REQUIRES(mu_);
   void DropOldSums() KHTRACE_REQUIRES(mu_);
 
-  const Limits limits_;
-  Mutex mu_;
+  mutable Mutex mu_;
+  Limits limits_ KHTRACE_GUARDED_BY(mu_);
+  uint64_t uses_ KHTRACE_GUARDED_BY(mu_) = 0;
   std::map<Key, Entry> entries_ KHTRACE_GUARDED_BY(mu_);
   size_t bytes_ KHTRACE_GUARDED_BY(mu_) = 0;
   uint64_t evictions_ KHTRACE_GUARDED_BY(mu_) = 0;

@@ -80,6 +80,11 @@ void ColumnarStore::RunMaintenance() {
       context_.counters.head_bytes >= context_.options.head_max_bytes) {
     largest->StartFlush();
   }
+  std::vector<std::shared_ptr<AggregateCache>> caches;
+  for (const TenantPtr& tenant : tenants) {
+    caches.push_back(tenant->aggregates());
+  }
+  aggregate_budget_.Share(caches, context_.clock.Monotonic());
   disk_room_.Make(tenants);
   upkeep_.Tick();
 }

@@ -9,6 +9,7 @@
 
 #include "base/executor.h"
 #include "base/mutex.h"
+#include "storage/columnar/aggregate_budget.h"
 #include "storage/columnar/store_context.h"
 #include "storage/columnar/store_upkeep.h"
 #include "storage/columnar/tenant_store.h"
@@ -63,7 +64,7 @@ class ColumnarStore : public TraceStore {
   // Moves every tenant's spans from memory to parts and waits.
   Status Flush();
   // What the background thread does, once. Quick: flushes, merges and checks
-  // are only started.
+  // are only started. One call at a time.
   void RunMaintenance();
   const StoreCounters& counters() const { return context_.counters; }
   const DamageLog& damage() const { return context_.damage; }
@@ -74,6 +75,7 @@ class ColumnarStore : public TraceStore {
   ColumnarStore(const StoreOptions& options, Fs& fs, const Clock& clock,
                 const StoreExecutors& executors)
       : context_{options, fs, clock, executors, {}, {}},
+        aggregate_budget_(options.aggregate_cache_bytes),
         disk_room_(context_),
         upkeep_(context_, [this] { return AllTenants(); }) {}
   Status Recover();
@@ -94,6 +96,7 @@ class ColumnarStore : public TraceStore {
   std::map<std::string, TenantPtr> tenants_ KHTRACE_GUARDED_BY(mu_);
   bool closed_ KHTRACE_GUARDED_BY(mu_) = false;
 
+  AggregateBudget aggregate_budget_;
   DiskRoom disk_room_;
   StoreUpkeep upkeep_;
   std::optional<PeriodicThread> background_;

@@ -10,6 +10,7 @@ namespace khtrace::storage::columnar {
 namespace {
 
 constexpr uint64_t kMinHeadBytes = 16 << 20;
+constexpr uint64_t kMinAggregateBytes = 16 << 20;
 constexpr uint64_t kMinSegmentBytes = 64 << 10;
 
 Status Refuse(std::string message) {
@@ -81,6 +82,11 @@ Status StoreOptions::Validate(std::vector<std::string>* warnings) const {
   if (merge.min_parts < 2) {
     return Refuse(fmt::format("merge min_parts is {}, at least 2 are needed",
                               merge.min_parts));
+  }
+  if (aggregate_cache_bytes < kMinAggregateBytes) {
+    return Refuse(
+        fmt::format("aggregate_cache_bytes is {}, at least {} is needed",
+                    aggregate_cache_bytes, kMinAggregateBytes));
   }
   if (max_tenants == 0) return Refuse("max_tenants is 0");
   if (limits.retention.count() > 0 && limits.retention < head_max_age) {

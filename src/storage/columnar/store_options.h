@@ -66,6 +66,11 @@ struct StoreOptions {
   uint64_t scrub_bytes_per_second = 8 << 20;
   std::chrono::seconds scrub_interval = std::chrono::hours(24);
 
+  // Memory for aggregates of parts that queries brought together, of all
+  // tenants together. Larger: analysis of long windows and of many tenants
+  // reads less again. 16 MiB at least.
+  uint64_t aggregate_cache_bytes = 288 << 20;
+
   // Tenants on this directory. A Write that would make one more is refused.
   uint64_t max_tenants = 1000;
 

@@ -36,6 +36,8 @@ TenantStore::TenantStore(StoreContext& context, std::string dir)
                           ? context.options.head_max_bytes
                           : std::min(context.options.head_max_bytes,
                                      limits_.max_memory_bytes / 2)),
+      aggregates_(std::make_shared<AggregateCache>(
+          AggregateCache::Limits::Of(context.options.aggregate_cache_bytes))),
       splits_(std::make_shared<SplitTraces>()),
       head_aggregates_(std::make_shared<HeadAggregates>()),
       parts_(std::make_shared<const PartList>()),

@@ -70,6 +70,9 @@ class TenantStore {
   // Starts to flush, whatever the head's size, unless a flush just failed.
   void StartFlush() KHTRACE_EXCLUDES(mu_);
   uint64_t active_bytes() const KHTRACE_EXCLUDES(mu_);
+  const std::shared_ptr<AggregateCache>& aggregates() const {
+    return aggregates_;
+  }
 
   // Merges what is worth it, once. False: nothing is. kCancelled: the pacer
   // was stopped; nothing has changed. Others: tried again after a pause. One
@@ -139,8 +142,7 @@ class TenantStore {
   const TenantLimits limits_;
   const uint64_t head_max_bytes_;
   std::atomic<uint64_t> held_bytes_{0};  // its share of counters.head_bytes
-  const std::shared_ptr<AggregateCache> aggregates_ =
-      std::make_shared<AggregateCache>();
+  const std::shared_ptr<AggregateCache> aggregates_;
   const std::shared_ptr<SplitTraces> splits_;
   const std::shared_ptr<HeadAggregates> head_aggregates_;
   uint64_t newest_name_ = 0;  // of all part files; only while opening
