@@ -47,6 +47,7 @@ struct TracingDeployment {
   };
   std::vector<Endpoint> endpoints;
   std::string storage_engine;  // "columnar"
+  std::string config_hash;     // equal where servers are configured alike
   // Spans older than that go; nothing: they stay. Bytes likewise.
   std::optional<std::chrono::nanoseconds> retention_age;
   std::optional<uint64_t> retention_bytes;

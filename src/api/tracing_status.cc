@@ -21,6 +21,7 @@ void PutServer(JsonWriter& w, const TracingSite& site) {
   PutTime(w, "started_at", site.started);
   PutFigure(w, "uptime_seconds", up.count());
   PutFlag(w, "multitenancy", site.api.options.multitenancy);
+  PutText(w, "config_hash", site.deployment.config_hash);
 }
 
 // "status" and "components".

@@ -245,6 +245,7 @@ class ServerImpl : public Server {
     }
     const bool columnar = config_.engine == config::StorageEngine::kColumnar;
     deployment.storage_engine = columnar ? "columnar" : "memory";
+    deployment.config_hash = fmt::format("{:016x}", config_.hash);
     const auto& limits = config_.columnar.limits;
     if (columnar && limits.retention.count() > 0) {
       deployment.retention_age = limits.retention;

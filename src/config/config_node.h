@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -45,6 +46,10 @@ void Merge(ConfigNode& into, ConfigNode from);
 
 // "a.b.c=value", the value being YAML; "::" works as separator as well.
 Result<ConfigNode> ParseSetFlag(const std::string& flag);
+
+// Names what `node` says, whatever file or order it says it in. Values of keys
+// that look like secrets (token, password, secret) are left out.
+uint64_t ContentHash(const ConfigNode& node);
 
 using LookupEnv = std::function<std::optional<std::string>(const std::string&)>;
 // Replaces ${env:NAME}, ${NAME} and ${env:NAME:-fallback} in every scalar; $$

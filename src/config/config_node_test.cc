@@ -106,5 +106,30 @@ TEST(ExpandVariables, NamesPlaceAndTextOfWhatItCannotExpand) {
   EXPECT_NE(error.find("cycle"), std::string::npos);
 }
 
+TEST(ParseYaml, RefusesAliasesThatMakeMillionsOfValues) {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 9; ++i) {
+    text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    for (int n = 0; n < 10; ++n) {
+      text += (n > 0 ? ", *a" : "*a") + std::to_string(i - 1);
+    }
+    text += "]\n";
+  }
+  EXPECT_NE(ErrorOf(text).find("more than 100000 values"), std::string::npos);
+}
+
+TEST(ContentHash, SaysWhetherTwoSaySame) {
+  const auto hash = [](const std::string& text) {
+    return ContentHash(Yaml(text));
+  };
+  const uint64_t one = hash("a: 1\nb: {c: [x, y]}\n");
+  EXPECT_EQ(one, hash("b:\n  c:\n  - x\n  - y\na: 1  # the same\n"));
+  EXPECT_NE(one, hash("a: 2\nb: {c: [x, y]}\n"));
+  EXPECT_NE(one, hash("a: 1\nb: {c: [y, x]}\n"));
+  EXPECT_NE(one, hash("a: 1\nb: {d: [x, y]}\n"));
+  EXPECT_NE(hash("a: {}\n"), hash("a: []\n"));
+  EXPECT_EQ(hash("auth: {token: x}\n"), hash("auth: {token: y}\n"));
+}
+
 }  // namespace
 }  // namespace khtrace::config

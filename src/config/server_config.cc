@@ -255,6 +255,7 @@ Result<ServerConfig> LoadServerConfig(const ConfigSources& sources,
   ReadAll(root, &config, &report);
   if (!sources.data_dir.empty()) config.data_dir = sources.data_dir;
   config.columnar.data_dir = config.data_dir;
+  config.hash = ContentHash(root);
   if (Status valid = config.columnar.Validate(&report.warnings); !valid) {
     report.errors.push_back("storage: " + valid.error().message);
   }

@@ -60,6 +60,10 @@ struct ServerConfig {
   int64_t cpu_threads = 0;
   log::Level log_level = log::Level::kInfo;
 
+  // Of all that files and --set say, secrets left out: equal where two servers
+  // are configured alike.
+  uint64_t hash = 0;
+
   std::vector<std::string> warnings;
 };
 
