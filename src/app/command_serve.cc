@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 
@@ -69,6 +70,15 @@ void Reload(const config::ConfigSources& sources) {
       "else takes effect at the next start");
 }
 
+// Connections and mapped parts: as many as the system allows, which shells
+// start with a part of.
+void RaiseOpenFiles() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 sigset_t HandledSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -97,6 +107,7 @@ int Serve(const config::ConfigSources& sources) {
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  RaiseOpenFiles();
 
   const Result<config::ServerConfig> config = Load(sources);
   if (!config) {

@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/log.h"
 #include "net/listen_error.h"
 
 namespace khtrace::net {
@@ -29,6 +30,8 @@ namespace {
 
 // Pause after a failed accept, usually for want of file descriptors.
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+// It is told at most so often.
+constexpr std::chrono::seconds kTellAcceptEvery{10};
 
 using Strand = asio::strand<asio::io_context::executor_type>;
 using Socket = asio::basic_stream_socket<tcp, Strand>;
@@ -247,12 +250,21 @@ class AsioListener : public Listener,
         [self = shared_from_this(), accepted = std::move(accepted)](
             const ErrorCode& error, Socket socket) mutable {
           if (!self->acceptor_.is_open()) return;
-          if (error) return self->RetryLater(std::move(accepted));
+          if (error) return self->RetryLater(error, std::move(accepted));
           self->HandOver(std::move(socket), std::move(accepted));
         });
   }
 
-  void RetryLater(Accepted accepted) {
+  void RetryLater(const ErrorCode& why, Accepted accepted) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= tell_next_) {
+      tell_next_ = now + kTellAcceptEvery;
+      log::Error("port {}: cannot accept a connection: {}; clients wait{}",
+                 port_, why.message(),
+                 why == boost::system::errc::too_many_files_open
+                     ? " (more are allowed by a higher `ulimit -n`)"
+                     : "");
+    }
     retry_.expires_after(kAcceptRetry);
     retry_.async_wait(
         [self = shared_from_this(),
@@ -287,6 +299,7 @@ class AsioListener : public Listener,
   Strand strand_;
   asio::basic_socket_acceptor<tcp, Strand> acceptor_;
   Timer retry_;
+  std::chrono::steady_clock::time_point tell_next_;
   std::shared_ptr<asio::ssl::context> tls_;
   uint16_t port_ = 0;
 };

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, stop and trouble with ports, directories and files."""
 
+import contextlib
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -266,3 +268,28 @@ def test_full_disk_is_retryable_and_heals(new_server, tmp_path):
 
 def test_binary_is_the_one_under_test():
     assert BINARY.exists(), f"build it first: {BINARY}"
+
+
+def test_takes_as_many_open_files_as_it_may(new_server):
+    server = new_server().start()
+    soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard
+
+
+def test_want_of_open_files_is_told_and_got_over(new_server):
+    server = new_server().start()
+    pid = server.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 3, limits[1]))
+    address = ("127.0.0.1", server.port(OTLP_HTTP))
+    with contextlib.ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(socket.create_connection(address))
+        eventually(lambda: "cannot accept a connection" in server.log(),
+                   "word of the refused connections")
+        assert "ulimit -n" in server.log()
+    trace_id = new_trace_id()
+    send(server, [span(trace_id)])  # their places are free again
+    reply = server.get(JAEGER, f"/api/traces/{trace_id.hex()}")
+    assert reply.status == 200, reply.text
