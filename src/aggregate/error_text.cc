@@ -78,16 +78,17 @@ struct Token {
   std::string_view placeholder = {};
 };
 Token NextToken(std::string_view text, bool after_word) {
-  if (const size_t n = QuotedLength(text, after_word)) return {n, "<s>"};
+  if (const size_t n = QuotedLength(text, after_word))
+    return {n, kQuotedPlaceholder};
   if (after_word || !IsWord(text[0])) return {};
-  if (IsUuid(text)) return {36, "<uuid>"};
+  if (IsUuid(text)) return {36, kUuidPlaceholder};
   const size_t n = WordLength(text);
   if (IsHexWord(text.substr(0, n)) &&
       !std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(n),
                    IsDigit)) {
-    return {n, "<hex>"};
+    return {n, kHexPlaceholder};
   }
-  if (IsDigit(text[0])) return {NumberLength(text), "<n>"};
+  if (IsDigit(text[0])) return {NumberLength(text), kNumberPlaceholder};
   return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +10,14 @@
 // functions; any bytes are fine.
 
 namespace khtrace::aggregate {
+
+// Stand in a normalised message for what is not the same every time.
+inline constexpr std::string_view kUuidPlaceholder = "<uuid>";
+inline constexpr std::string_view kHexPlaceholder = "<hex>";
+inline constexpr std::string_view kNumberPlaceholder = "<n>";
+inline constexpr std::string_view kQuotedPlaceholder = "<s>";
+inline constexpr std::array kPlaceholders = {
+    kUuidPlaceholder, kHexPlaceholder, kNumberPlaceholder, kQuotedPlaceholder};
 
 // `message` with placeholders for what differs from one time to the next, in
 // one line of at most 200 bytes:

@@ -8,10 +8,6 @@
 
 #include "analysis/call_sample.h"
 #include "base/text.h"
-#include "query/search.h"
-#include "traceql/checker.h"
-#include "traceql/parser.h"
-#include "traceql/printer.h"
 
 namespace khtrace::analysis {
 namespace {
@@ -36,16 +32,6 @@ constexpr size_t kMaxKept = 32;
 constexpr size_t kMaxKeptOperations = 50'000;
 constexpr size_t kMaxKeptPoints = 100'000;
 constexpr size_t kMaxKeptPatterns = 50'000;  // likewise, some 1 kB each
-// Evidence is looked for again when it is older, or when it was of others.
-constexpr std::chrono::seconds kAdviceFresh{30};
-constexpr size_t kMaxAdvice = 2'000;
-constexpr size_t kSlowExamples = 3;
-constexpr size_t kTypicalExamples = 7;
-// With fewer of both some more are searched for.
-constexpr size_t kEnoughExamples = 6;
-constexpr size_t kSearchedExamples = 8;
-// Larger traces are no example of anything.
-constexpr size_t kMaxExampleSpans = 20'000;
 constexpr uint32_t kDefaultPoints = 60;
 constexpr uint64_t kMaxPoints = 10'000;
 
@@ -108,13 +94,6 @@ UnixNanos FirstBucket(const Partial& partial, Window window) {
   return {std::max(first, window.start.ns)};
 }
 
-// As a literal of TraceQL.
-std::string Quoted(const std::string& text) {
-  traceql::FieldExpr literal;
-  literal.node = traceql::Static(text);
-  return traceql::Print(literal);
-}
-
 std::chrono::nanoseconds FreshFor(Window window) {
   const bool is_long = window.end.ns - window.start.ns > kLongWindowNanos;
   return is_long ? kFreshLong : kFresh;
@@ -144,7 +123,8 @@ Analyzer::Analyzer(storage::TraceReader& reader, const Clock& clock,
       helpers_(helpers),
       snapshots_(clock, kMaxKept, kMaxKeptOperations),
       curves_(clock, kMaxKept, kMaxKeptPoints),
-      errors_(clock, kMaxKept, kMaxKeptPatterns) {}
+      errors_(clock, kMaxKept, kMaxKeptPatterns),
+      advisor_(reader, clock, helpers) {}
 
 Result<SnapshotPtr> Analyzer::Look(const RequestContext& context,
                                    Window window) {
@@ -224,95 +204,9 @@ Result<BottleneckList> Analyzer::Bottlenecks(const RequestContext& context,
   for (Bottleneck& bottleneck : list.bottlenecks) {
     RETURN_IF_ERROR(context.Check());
     bottleneck.recommendations =
-        Advise(context, list.window, bottleneck.operation);
+        advisor_.Advise(context, list.window, bottleneck.operation);
   }
   return list;
-}
-
-// The newest calls above the target (or the 95th percentile). A search that
-// fails finds nothing: what there is speaks for itself.
-void Analyzer::SearchExamples(const RequestContext& context, Window window,
-                              const OperationReport& operation,
-                              std::vector<model::TraceId>* ids) {
-  const double slow =
-      operation.targets
-          ? std::min(operation.p95,
-                     static_cast<double>(operation.targets->target.count()))
-          : operation.p95;
-  const auto query = traceql::ParseQuery(fmt::format(
-      "{{ resource.service.name = {} && name = {} && duration > {}ns }}",
-      Quoted(operation.service), Quoted(operation.operation),
-      static_cast<uint64_t>(slow)));
-  if (!query || !traceql::CheckQuery(*query)) return;
-  query::SearchRequest request;
-  request.query = &*query;
-  request.start = window.start;
-  request.end = window.end;
-  request.limit = kSearchedExamples;
-  request.spans_per_spanset = 1;
-  request.helpers = helpers_;
-  const auto found = query::Search(reader_, context, request);
-  if (!found) return;
-  for (const query::TraceHit& hit : found->traces) {
-    if (std::find(ids->begin(), ids->end(), hit.trace_id) == ids->end()) {
-      ids->push_back(hit.trace_id);
-    }
-  }
-}
-
-std::vector<model::SpanBatchPtr> Analyzer::ExampleTraces(
-    const RequestContext& context, Window window,
-    const OperationReport& operation) {
-  std::vector<model::TraceId> ids;
-  const auto take = [&ids](const std::vector<Example>& examples, size_t most) {
-    for (size_t i = 0; i < examples.size() && i < most; ++i) {
-      const model::TraceId& id = examples[i].trace_id;
-      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
-    }
-  };
-  take(operation.slowest, kSlowExamples);
-  take(operation.typical, kTypicalExamples);
-  if (ids.size() < kEnoughExamples) {
-    SearchExamples(context, window, operation, &ids);
-  }
-  std::vector<model::SpanBatchPtr> traces;
-  for (const model::TraceId& id : ids) {
-    auto trace = reader_.GetTrace(context, id);
-    // Retention may have taken it since, or it is damaged: others tell.
-    if (!trace || (*trace)->row_count() > kMaxExampleSpans) continue;
-    traces.push_back(*std::move(trace));
-  }
-  return traces;
-}
-
-std::vector<Recommendation> Analyzer::Advise(const RequestContext& context,
-                                             Window window,
-                                             const OperationReport& operation) {
-  if (!operation.targets || operation.over_target <= 0) return {};
-  const std::string key =
-      fmt::format("{}\n{}\n{}\n{}\n{}", context.tenant, window.start.ns,
-                  operation.service, operation.operation, operation.category);
-  const std::chrono::nanoseconds now = clock_.Monotonic();
-  {
-    MutexLock lock(mu_);
-    const auto known = advice_.find(key);
-    if (known != advice_.end() &&
-        (now - known->second.made < kAdviceFresh ||
-         known->second.examples == operation.slowest)) {
-      return known->second.recommendations;
-    }
-  }
-  Advice advice;
-  advice.made = now;
-  advice.examples = operation.slowest;
-  advice.recommendations =
-      Recommend(operation, ExampleTraces(context, window, operation));
-  // Cut short it knows too little to be kept.
-  if (!context.Check()) return advice.recommendations;
-  MutexLock lock(mu_);
-  if (advice_.size() >= kMaxAdvice) advice_.clear();
-  advice_[key] = advice;
-  return advice.recommendations;
 }
 
 Result<std::vector<TimePoint>> Analyzer::Series(const RequestContext& context,
@@ -362,7 +256,8 @@ Result<std::shared_ptr<const Curves>> Analyzer::CurvesOf(
 void Analyzer::WarmUp(const RequestContext& context) {
   const UnixNanos now = clock_.Now();
   const Window day{now.Minus(std::chrono::hours(24)), now};
-  if (Look(context, day)) (void)CurvesOf(context, day);
+  if (!Look(context, day)) return;
+  if (CurvesOf(context, day)) (void)Errors(context, day);
 }
 
 Result<OperationAnalysis> Analyzer::AnalyzeOperation(
@@ -400,7 +295,7 @@ Result<OperationAnalysis> Analyzer::AnalyzeOperation(
   ASSIGN_OR_RETURN(analysis.series, Series(context, request.window, 0,
                                            found->service, found->operation));
   const std::vector<model::SpanBatchPtr> traces =
-      ExampleTraces(context, snapshot->window, *found);
+      advisor_.ExampleTraces(context, snapshot->window, *found);
   const CallSample sample(found->service, found->operation, traces);
   analysis.looked_at = static_cast<uint32_t>(sample.calls().size());
   analysis.children = SharesOfChildren(sample, &analysis.self_share);

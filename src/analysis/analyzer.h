@@ -2,13 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
+#include "analysis/advisor.h"
 #include "analysis/bottleneck.h"
 #include "analysis/critical_path.h"
 #include "analysis/dependency_graph.h"
@@ -20,7 +19,6 @@
 #include "analysis/trace_report.h"
 #include "base/clock.h"
 #include "base/executor.h"
-#include "base/mutex.h"
 #include "base/request_context.h"
 #include "base/result.h"
 #include "model/span_batch.h"
@@ -59,8 +57,7 @@ class Analyzer {
   // seconds old (five of windows over an hour).
   Result<SnapshotPtr> Look(const RequestContext& context, Window window);
   Result<BottleneckList> Bottlenecks(const RequestContext& context,
-                                     const BottleneckRequest& request)
-      KHTRACE_EXCLUDES(mu_);
+                                     const BottleneckRequest& request);
   // Points of `minutes` (a multiple of 5; 0: about 60 points, of windows of a
   // day and more no closer than an hour).
   Result<std::vector<TimePoint>> Series(const RequestContext& context,
@@ -73,8 +70,7 @@ class Analyzer {
                                                  Window window);
   // kNotFound: no span of that name in the window (of that service, if given).
   Result<OperationAnalysis> AnalyzeOperation(const RequestContext& context,
-                                             const OperationRequest& request)
-      KHTRACE_EXCLUDES(mu_);
+                                             const OperationRequest& request);
   // As old as Look()'s.
   Result<std::shared_ptr<const ErrorPatterns>> Errors(
       const RequestContext& context, Window window);
@@ -87,31 +83,12 @@ class Analyzer {
                               ExplainRequest request);
 
  private:
-  // Evidence of an operation does not change while its examples stay.
-  struct Advice {
-    std::chrono::nanoseconds made{};
-    std::vector<Example> examples;
-    std::vector<Recommendation> recommendations;
-  };
-
   Result<SnapshotPtr> Make(const RequestContext& context, Window window);
   Result<ErrorPatterns> MakeErrors(const RequestContext& context,
                                    Window window);
   // Of the window before this one.
   Result<aggregate::Partial> AggregateBefore(const RequestContext& context,
                                              Window window, uint32_t kinds);
-  // Traces of the slowest and some typical examples that are still there; of
-  // a short window, which has few, some that a search finds as well.
-  std::vector<model::SpanBatchPtr> ExampleTraces(
-      const RequestContext& context, Window window,
-      const OperationReport& operation);
-  void SearchExamples(const RequestContext& context, Window window,
-                      const OperationReport& operation,
-                      std::vector<model::TraceId>* ids);
-  std::vector<Recommendation> Advise(const RequestContext& context,
-                                     Window window,
-                                     const OperationReport& operation)
-      KHTRACE_EXCLUDES(mu_);
 
   storage::TraceReader& reader_;
   const Clock& clock_;
@@ -120,8 +97,7 @@ class Analyzer {
   RecentAnswers<Snapshot> snapshots_;
   RecentAnswers<Curves> curves_;
   RecentAnswers<ErrorPatterns> errors_;
-  Mutex mu_;
-  std::map<std::string, Advice> advice_ KHTRACE_GUARDED_BY(mu_);
+  Advisor advisor_;
 };
 
 }  // namespace khtrace::analysis

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "aggregate/error_text.h"
 #include "analysis/trace_sample.h"
 #include "analysis/two_samples.h"
 #include "traceql/printer.h"
@@ -32,13 +33,6 @@ const std::array<std::string, 3> kResourceKeys = {"service.version",
 // A normalised message ends here (aggregate/error_text.h).
 constexpr size_t kCutMessage = 190;
 
-// As a literal of TraceQL.
-std::string Quoted(const std::string& text) {
-  traceql::FieldExpr literal;
-  literal.node = traceql::Static(text);
-  return traceql::Print(literal);
-}
-
 bool IsWord(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          (c >= '0' && c <= '9') || c == '_' || (c & 0x80) != 0;
@@ -46,14 +40,12 @@ bool IsWord(char c) {
 
 // RE2 for the texts that are normalised to this one; '*' stands for a number.
 std::string RegexOf(std::string_view text) {
-  constexpr std::array<std::string_view, 4> kPlaceholders = {"<uuid>", "<hex>",
-                                                             "<n>", "<s>"};
   std::string regex;
   while (!text.empty()) {
     const auto placeholder = std::ranges::find_if(
-        kPlaceholders,
+        aggregate::kPlaceholders,
         [text](std::string_view word) { return text.starts_with(word); });
-    if (placeholder != kPlaceholders.end()) {
+    if (placeholder != aggregate::kPlaceholders.end()) {
       regex += ".*";
       text.remove_prefix(placeholder->size());
       continue;
@@ -74,17 +66,19 @@ std::string RegexOf(std::string_view text) {
 
 std::string MessageIs(std::string_view key, const std::string& message) {
   const bool cut = message.size() >= kCutMessage;
-  return fmt::format("{} =~ {}", key,
-                     Quoted("\\s*" + RegexOf(message) + (cut ? ".*" : "\\s*")));
+  return fmt::format(
+      "{} =~ {}", key,
+      traceql::Quoted("\\s*" + RegexOf(message) + (cut ? ".*" : "\\s*")));
 }
 
 std::string OperationsOf(const ErrorPattern& pattern) {
   std::vector<std::string> operations;
   for (const ErrorPlace& place : pattern.places) {
     if (operations.size() == kMaxPlaces) break;
-    std::string operation = "name = " + Quoted(place.operation);
+    std::string operation = "name = " + traceql::Quoted(place.operation);
     if (!place.service.empty()) {
-      operation += " && resource.service.name = " + Quoted(place.service);
+      operation +=
+          " && resource.service.name = " + traceql::Quoted(place.service);
     }
     operations.push_back(fmt::format("({})", operation));
   }
@@ -93,14 +87,15 @@ std::string OperationsOf(const ErrorPattern& pattern) {
 
 // An exception event of the pattern.
 std::string ExceptionOf(const ErrorPattern& pattern) {
-  std::string text = "event:name = \"exception\" && event.exception.type = " +
-                     (pattern.type.empty() ? "nil" : Quoted(pattern.type));
+  std::string text =
+      "event:name = \"exception\" && event.exception.type = " +
+      (pattern.type.empty() ? "nil" : traceql::Quoted(pattern.type));
   if (!pattern.message.empty()) {
     text += " && " + MessageIs("event.exception.message", pattern.message);
   }
   if (!pattern.frame.empty()) {
     text += " && event.exception.stacktrace =~ " +
-            Quoted(".*" + RegexOf(pattern.frame) + ".*");
+            traceql::Quoted(".*" + RegexOf(pattern.frame) + ".*");
   }
   return text;
 }
@@ -110,7 +105,7 @@ std::string FailureOf(const ErrorPattern& pattern) {
   std::string text =
       "status = error && event.exception.type = nil && "
       "span.error.type = " +
-      (pattern.type.empty() ? "nil" : Quoted(pattern.type));
+      (pattern.type.empty() ? "nil" : traceql::Quoted(pattern.type));
   return text + " && " +
          (pattern.message.empty()
               ? std::string("statusMessage = \"\"")

@@ -253,12 +253,6 @@ const traceql::FieldExpr* ConditionOf(const traceql::Query& query) {
   return filter == nullptr ? nullptr : &filter->condition;
 }
 
-std::string Quoted(const std::string& text) {
-  traceql::FieldExpr literal;
-  literal.node = Static(text);
-  return traceql::Print(literal);
-}
-
 // "name and service are those of a matched span", for the most frequent ones.
 std::string OperationsOf(const TraceSample& sample) {
   std::vector<std::pair<uint64_t, uint32_t>> counts(sample.operations.size());
@@ -275,9 +269,9 @@ std::string OperationsOf(const TraceSample& sample) {
       break;
     }
     const TraceSample::Operation& names = sample.operations[operation];
-    conditions.push_back(
-        fmt::format("(name = {} && resource.service.name = {})",
-                    Quoted(names.name), Quoted(names.service)));
+    conditions.push_back(fmt::format(
+        "(name = {} && resource.service.name = {})",
+        traceql::Quoted(names.name), traceql::Quoted(names.service)));
   }
   return fmt::format("{}", fmt::join(conditions, " || "));
 }

@@ -14,13 +14,6 @@
 namespace khtrace::analysis {
 namespace {
 
-// As a literal of TraceQL.
-std::string Quoted(const std::string& text) {
-  traceql::FieldExpr literal;
-  literal.node = traceql::Static(text);
-  return traceql::Print(literal);
-}
-
 // The query's pipeline alone, without its hints.
 Result<std::string> PipelineText(const std::string& text) {
   if (text.empty()) return std::string("{ }");
@@ -40,19 +33,22 @@ Result<std::string> QueryOf(const PathStudyRequest& request,
   if (!request.query.empty()) sides.push_back(asked);
   std::vector<std::string> root;
   if (!request.root_service.empty()) {
-    root.push_back("trace:rootService = " + Quoted(request.root_service));
+    root.push_back("trace:rootService = " +
+                   traceql::Quoted(request.root_service));
   }
   if (!request.root_operation.empty()) {
-    root.push_back("trace:rootName = " + Quoted(request.root_operation));
+    root.push_back("trace:rootName = " +
+                   traceql::Quoted(request.root_operation));
   }
   if (!root.empty()) {
     sides.push_back(fmt::format("{{ {} }}", fmt::join(root, " && ")));
   }
   if (!version.empty()) {
-    std::string condition = "resource.service.version = " + Quoted(version);
+    std::string condition =
+        "resource.service.version = " + traceql::Quoted(version);
     if (!request.version_service.empty()) {
-      condition +=
-          " && resource.service.name = " + Quoted(request.version_service);
+      condition += " && resource.service.name = " +
+                   traceql::Quoted(request.version_service);
     }
     sides.push_back(fmt::format("{{ {} }}", condition));
   }

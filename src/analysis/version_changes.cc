@@ -25,13 +25,6 @@ constexpr size_t kMaxChanges = 20;
 // Service and version.
 using Release = std::pair<std::string, std::string>;
 
-// As a literal of TraceQL.
-std::string Quoted(const std::string& text) {
-  traceql::FieldExpr literal;
-  literal.node = traceql::Static(text);
-  return traceql::Print(literal);
-}
-
 class Finder {
  public:
   Finder(storage::TraceReader& reader, const RequestContext& context,
@@ -107,7 +100,7 @@ class Finder {
         const traceql::Query query,
         traceql::ParseQuery(fmt::format(
             "{{ resource.service.name = {} && resource.service.version = {} }}",
-            Quoted(release.first), Quoted(release.second))));
+            traceql::Quoted(release.first), traceql::Quoted(release.second))));
     RETURN_IF_ERROR(traceql::CheckQuery(query));
     query::SearchRequest request;
     request.query = &query;

@@ -299,4 +299,10 @@ std::string Print(const Query& query) {
   return out;
 }
 
+std::string Quoted(std::string_view text) {
+  FieldExpr literal;
+  literal.node = Static(std::string(text));
+  return Print(literal);
+}
+
 }  // namespace khtrace::traceql

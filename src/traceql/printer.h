@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "traceql/ast.h"
 
@@ -21,5 +22,7 @@ std::string Print(const ScalarExpr& expr);
 std::string Print(const Aggregate& aggregate);
 std::string Print(const MetricsExpr& expr);
 std::string Print(const MetricsAggregate& aggregate);
+// A string literal.
+std::string Quoted(std::string_view text);
 
 }  // namespace khtrace::traceql
