@@ -21,11 +21,11 @@ using net::HttpResponse;
 constexpr std::string_view kRoot = "/api/tracing";
 
 // All of them, in the order of docs/api.md.
-std::array<std::span<const TracingRoute>, 11> AllRoutes() {
+std::array<std::span<const TracingRoute>, 12> AllRoutes() {
   return {StatusRoutes(),      OverviewRoutes(),     HeatmapRoutes(),
           PerformanceRoutes(), OperationRoutes(),    SearchRoutes(),
           TraceRoutes(),       CriticalPathRoutes(), DependencyRoutes(),
-          ErrorRoutes(),       ExplainRoutes()};
+          ErrorRoutes(),       ExplainRoutes(),      CompareRoutes()};
 }
 
 // A path that nothing answers, perhaps misspelt.

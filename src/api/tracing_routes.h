@@ -58,6 +58,7 @@ std::span<const TracingRoute> CriticalPathRoutes();
 std::span<const TracingRoute> DependencyRoutes();
 std::span<const TracingRoute> ErrorRoutes();
 std::span<const TracingRoute> ExplainRoutes();
+std::span<const TracingRoute> CompareRoutes();
 std::span<const TracingRoute> OverviewRoutes();
 std::span<const TracingRoute> HeatmapRoutes();
 

@@ -18,6 +18,7 @@ void AddBackupCommand(Command root);
 void AddBenchCommand(Command root);
 void AddBottlenecksCommand(Command root);
 void AddCheckConfigCommand(Command root);
+void AddCompareCommand(Command root);
 void AddDemoCommand(Command root);
 void AddDoctorCommand(Command root);
 void AddExplainCommand(Command root);

@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   khtrace::app::AddExplainCommand(root);
   khtrace::app::AddGradeCommand(root);
   khtrace::app::AddBottlenecksCommand(root);
+  khtrace::app::AddCompareCommand(root);
   khtrace::app::AddTopCommand(root);
   khtrace::app::AddInspectCommand(root);
   khtrace::app::AddVerifyCommand(root);

@@ -11,7 +11,7 @@ from server import BINARY, JAEGER, Server, eventually, run_khtrace
 
 COMMANDS = ("serve", "check-config", "query", "explain", "trace", "inspect",
             "verify", "demo", "bench", "doctor", "backup", "restore", "grade",
-            "bottlenecks", "top")
+            "bottlenecks", "compare", "top")
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS),
@@ -36,6 +36,7 @@ def test_help_is_there(command):
     (["grade", "--fail-below", "E"], ["--fail-below"]),
     (["top", "--interval", "soon"], ["--interval", "soon"]),
     (["bottlenecks", "--since", "never"], ["--since", "never"]),
+    (["compare", "1"], ["b"]),
     (["trace"], ["ID"]),
     (["inspect", "/nowhere"], ["/nowhere"]),
     (["verify", "/nowhere"], ["/nowhere"]),

@@ -230,6 +230,8 @@ def test_empty_server_answers_as_specified_and_says_what_to_do(new_server):
     ("errors/patterns?new=perhaps", "new"),
     ("dependencies?format=png", "format"),
     ("explain?selection=nothing", "selection"),
+    ("compare?a=xyz&b=1", "a"),
+    ("compare?a=1", "b"),
     ("status?verbose=1", "verbose"),
 ])
 def test_bad_parameters_are_named(demo, spec, path, parameter):
@@ -299,6 +301,28 @@ def test_trace_and_error_pattern_by_id(demo, spec):
     assert answer["error_origins"]
     checked(demo, spec, f"traces/{new_trace_id().hex()}/analysis", 404)
     checked(demo, spec, "traces/nonsense/analysis", 400)
+
+
+def test_compare_two_traces_and_two_sets(demo, spec):
+    found = checked(demo, spec, "traces/search?limit=2&window=30m")["traces"]
+    ids = [row["trace_id"] for row in found]
+    answer = checked(demo, spec, f"compare?a={ids[0]}&b={ids[1]}")
+    total = answer["b"]["duration_ms"] - answer["a"]["duration_ms"]
+    parts = sum(node["difference_ms"] for node in answer["nodes"])
+    assert parts == pytest.approx(total, abs=1)
+    assert answer["verdict"].startswith("B ")
+    body = json.dumps({"a": "{ status = error }", "b": "{ }",
+                       "window": "30m", "max_traces": 50})
+    response = demo.request(JAEGER, "POST", "/api/tracing/compare", body,
+                            {"Content-Type": "application/json"})
+    assert response.status == 200, response.text
+    spec.check("compare", response, "post")
+    assert response.json["b"]["traces"] == 50
+    checked(demo, spec, f"compare?a={ids[0]}&b={new_trace_id().hex()}", 404)
+    code, out, _ = run_khtrace("compare", *ids, "--port-offset",
+                               str(demo.offset))
+    assert code == 0
+    assert out.startswith("B ") and "critical path" in out
 
 
 def test_explain_by_post(demo, spec):
