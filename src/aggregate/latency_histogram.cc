@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace khtrace::aggregate {
 namespace {
@@ -36,9 +37,20 @@ constexpr std::array<uint8_t, 256> kGuess = [] {
 }();
 
 // ceil(bound · 2^octave / 2^31)
-Wide BoundOf(uint32_t octave, uint32_t bin) {
+constexpr Wide BoundOf(uint32_t octave, uint32_t bin) {
   return ((static_cast<Wide>(kBounds[bin]) << octave) + 0x7fffffff) >> 31;
 }
+
+// The least value of each bin.
+constexpr std::array<uint64_t, LatencyHistogram::kBins> kLeast = [] {
+  std::array<uint64_t, LatencyHistogram::kBins> least{};
+  for (uint32_t i = 1; i < LatencyHistogram::kBins; ++i) {
+    least[i] = static_cast<uint64_t>(
+        BoundOf((i - 1) / LatencyHistogram::kBinsPerOctave,
+                (i - 1) % LatencyHistogram::kBinsPerOctave));
+  }
+  return least;
+}();
 
 }  // namespace
 
@@ -51,11 +63,7 @@ uint32_t LatencyHistogram::IndexOf(uint64_t value) {
   return 1 + (63 - zeros) * kBinsPerOctave + bin;
 }
 
-uint64_t LatencyHistogram::LeastOf(uint32_t index) {
-  if (index == 0) return 0;
-  return static_cast<uint64_t>(
-      BoundOf((index - 1) / kBinsPerOctave, (index - 1) % kBinsPerOctave));
-}
+uint64_t LatencyHistogram::LeastOf(uint32_t index) { return kLeast[index]; }
 
 double LatencyHistogram::ValueOf(uint32_t index) {
   if (index == 0) return 0;
@@ -151,48 +159,61 @@ double LatencyHistogram::Quantile(double q) const {
 }
 
 HistogramPool::Id HistogramPool::New() {
+  sums_.push_back(0);
   histograms_.emplace_back();
   return static_cast<Id>(histograms_.size() - 1);
 }
 
 // Values of a histogram are brought together first (a counting sort by id),
-// and then counted in one array that stays in the cache.
+// and then counted in one array that stays in the cache. Which of it is not
+// zero is told by a bit for each bin: most histograms have few values, wide
+// apart.
 void HistogramPool::Settle() {
   std::vector<uint32_t> next(histograms_.size() + 1);
-  for (const Id id : ids_) ++next[id + 1];
+  for (const Value& value : values_) ++next[value.id + 1];
   for (size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
-  std::vector<uint16_t> sorted(ids_.size());
-  for (size_t i = 0; i < ids_.size(); ++i) {
-    sorted[next[ids_[i]]++] = indexes_[i];
+  std::vector<uint16_t> sorted(values_.size());
+  for (const Value& value : values_) {
+    sorted[next[value.id]++] = static_cast<uint16_t>(value.index);
   }
   std::array<uint32_t, LatencyHistogram::kBins> counts{};
+  std::array<uint64_t, LatencyHistogram::kBins / 64 + 1> used{};
   size_t begin = 0;
   for (size_t id = 0; id < histograms_.size(); ++id) {
     const size_t end = next[id];  // moved there by the loop above
     if (begin == end) continue;
-    uint16_t low = UINT16_MAX;
-    uint16_t high = 0;
+    size_t bins = 0;
     for (size_t i = begin; i < end; ++i) {
-      ++counts[sorted[i]];
-      low = std::min(low, sorted[i]);
-      high = std::max(high, sorted[i]);
+      bins += counts[sorted[i]]++ == 0 ? 1 : 0;
+      used[sorted[i] / 64] |= uint64_t{1} << (sorted[i] % 64);
     }
     LatencyHistogram settled;
-    for (uint32_t index = low; index <= high; ++index) {
-      if (counts[index] == 0) continue;
-      settled.AddBin(index, counts[index]);
-      counts[index] = 0;
+    settled.Reserve(bins);
+    for (uint32_t word = 0; bins > 0; ++word) {
+      for (; used[word] != 0; used[word] &= used[word] - 1, --bins) {
+        const auto bit = static_cast<uint32_t>(std::countr_zero(used[word]));
+        const uint32_t index = word * 64 + bit;
+        settled.AddBin(index, counts[index]);
+        counts[index] = 0;
+      }
     }
-    histograms_[id].Merge(settled);
+    if (histograms_[id].empty()) {
+      histograms_[id] = std::move(settled);
+    } else {
+      histograms_[id].Merge(settled);
+    }
     begin = end;
   }
-  ids_.clear();
-  indexes_.clear();
+  values_.clear();
 }
 
 std::vector<LatencyHistogram> HistogramPool::Take() {
   Settle();
-  return std::move(histograms_);
+  for (size_t id = 0; id < histograms_.size(); ++id) {
+    histograms_[id].AddSum(sums_[id]);
+  }
+  sums_.clear();
+  return std::exchange(histograms_, {});
 }
 
 }  // namespace khtrace::aggregate

@@ -73,23 +73,26 @@ class HistogramPool {
   using Id = uint32_t;
   Id New();
   void Add(Id id, uint64_t value) {
-    ids_.push_back(id);
-    indexes_.push_back(static_cast<uint16_t>(LatencyHistogram::IndexOf(value)));
-    histograms_[id].AddSum(value);
-    if (ids_.size() >= kPending) Settle();
+    values_.push_back({id, LatencyHistogram::IndexOf(value)});
+    sums_[id] += value;
+    if (values_.size() >= kPending) Settle();
   }
   // By id. The pool is empty afterwards.
   std::vector<LatencyHistogram> Take();
 
  private:
-  // Values kept before they are sorted into bins, 6 bytes each. Larger: less
+  // Values kept before they are sorted into bins, 8 bytes each. Larger: less
   // merging in parts of many spans.
   static constexpr size_t kPending = 1 << 20;
 
+  struct Value {
+    Id id;
+    uint32_t index;
+  };
   void Settle();
 
-  std::vector<Id> ids_;
-  std::vector<uint16_t> indexes_;
+  std::vector<Value> values_;
+  std::vector<uint64_t> sums_;  // by id
   std::vector<LatencyHistogram> histograms_;
 };
 

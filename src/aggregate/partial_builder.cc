@@ -2,96 +2,33 @@
 #include "aggregate/partial_builder.h"
 
 #include <algorithm>
-#include <bit>
-
-#include "aggregate/error_text.h"
-#include "aggregate/span_traits.h"
+#include <utility>
 
 namespace khtrace::aggregate {
 
 using model::RowRef;
-using model::SpanBatch;
 
-TextId PartialBuilder::TextOf(const SpanBatch& batch, model::StringCode code) {
-  return {texts_.Get(
-      &batch, code, [&] { return partial_.Intern(batch.String(code)).value; })};
-}
-
-TextId PartialBuilder::MessageOf(const SpanBatch& batch,
-                                 model::StringCode code) {
-  return {messages_.Get(&batch, code, [&] {
-    return partial_.Intern(NormaliseMessage(batch.String(code))).value;
-  })};
-}
-
-uint32_t PartialBuilder::FramesOf(const SpanBatch& batch,
-                                  model::StringCode code) {
-  return frame_numbers_.Get(&batch, code, [&] {
-    const Frames frames = OwnFrames(batch.String(code));
-    frames_.push_back({partial_.Intern(frames.top), frames.hash});
-    return static_cast<uint32_t>(frames_.size() - 1);
-  });
-}
-
-const std::vector<PartialBuilder::KnownAs>& PartialBuilder::KeysOf(
-    const SpanBatch& batch) {
-  static constexpr std::array<std::string_view, kKnownKeys> kNames = {
-      "db.system.name",    "db.system",
-      "messaging.system",  "messaging.destination.name",
-      "peer.service",      "server.address",
-      "net.peer.name",     "exception.type",
-      "exception.message", "exception.stacktrace",
-      "error.type",        "sampling.ratio"};
-  std::vector<KnownAs>& keys = keys_[&batch];
-  for (auto code = static_cast<model::KeyCode>(keys.size());
-       code < batch.key_count(); ++code) {
-    const auto name = std::find(kNames.begin(), kNames.end(), batch.Key(code));
-    keys.push_back({static_cast<uint8_t>(name - kNames.begin()),
-                    TraitOfKey(batch.Key(code))});
-  }
-  return keys;
-}
-
-PartialBuilder::KnownTexts PartialBuilder::FindTexts(const SpanBatch& batch,
-                                                     model::AttrRange range) {
-  KnownTexts found;
-  found.fill(kNoCode);
-  if (range.size() == 0) return found;
-  const std::vector<KnownAs>& keys = KeysOf(batch);
-  for (const model::Attr& attr : batch.Attributes(range)) {
-    const uint8_t key = keys[attr.key].key;
-    if (key == kNoKey || attr.type != model::AttrType::kString) continue;
-    found[key] = static_cast<model::StringCode>(attr.payload);
-  }
-  return found;
-}
-
-void PartialBuilder::ReadRows(const TraceView& trace) {
-  const size_t n = trace.rows.size();
+void PartialBuilder::Begin(const TraceFacts& trace, SpanDetails& details) {
   trace_ = &trace;
+  details_ = &details;
   ++traces_;
-  service_.resize(n);
-  name_.resize(n);
-  kind_.resize(n);
-  failed_.resize(n);
   has_outgoing_ = false;
-  for (size_t i = 0; i < n; ++i) {
-    const SpanBatch& batch = *trace.rows[i].batch;
-    const model::RowIndex row = trace.rows[i].row;
-    const model::SpanColumns& spans = batch.spans();
-    name_[i] = TextOf(batch, spans.name[row]);
-    service_[i] = {services_.Get(&batch, spans.scope[row], [&] {
-      return partial_.Intern(batch.ServiceName(row)).value;
-    })};
-    kind_[i] = spans.kind[row];
-    failed_[i] = spans.status[row] == model::StatusCode::kError;
-    has_outgoing_ |= kind_[i] == model::SpanKind::kClient ||
-                     kind_[i] == model::SpanKind::kProducer;
+  has_failed_ = false;
+  has_events_ = false;
+  for (const SpanFacts& facts : trace.spans) {
+    has_outgoing_ |= facts.kind == model::SpanKind::kClient ||
+                     facts.kind == model::SpanKind::kProducer;
+    has_failed_ |= facts.status == model::StatusCode::kError;
+    has_events_ |= facts.has_events;
   }
+  // Rows are in order of start.
+  bucket_ = BucketOf({trace.starts.front()}, kBucketMinutes);
+  one_bucket_ = bucket_ == BucketOf({trace.starts.back()}, kBucketMinutes);
 }
 
-void PartialBuilder::AddTrace(const TraceView& trace) {
-  ReadRows(trace);
+void PartialBuilder::AddTrace(const TraceFacts& trace, SpanDetails& details) {
+  if (trace.spans.empty()) return;
+  Begin(trace, details);
   AddRed();
   AddCritical();
   AddEdges();
@@ -99,58 +36,38 @@ void PartialBuilder::AddTrace(const TraceView& trace) {
   AddErrors();
 }
 
-uint64_t PartialBuilder::UnsampledBy(const SpanBatch& batch,
-                                     model::StringCode trace_state) {
-  return unsampled_[trace_states_.Get(&batch, trace_state, [&] {
-    const auto probability = SamplingProbability(batch.String(trace_state));
-    unsampled_.push_back(probability ? UnsampledOf(*probability) : 0);
-    return static_cast<uint32_t>(unsampled_.size() - 1);
-  })];
-}
-
-void PartialBuilder::ReadAttributes(const RowRef& ref, Trait* trait,
-                                    uint64_t* unsampled) {
-  const SpanBatch& batch = *ref.batch;
-  const model::AttrRange range = batch.spans().attributes[ref.row];
-  if (range.size() == 0) return;
-  const std::vector<KnownAs>& keys = KeysOf(batch);
-  for (const model::Attr& attr : batch.Attributes(range)) {
-    const KnownAs known = keys[attr.key];
-    if (!known.matters()) continue;
-    if (known.trait != Trait::kNone &&
-        (*trait == Trait::kNone || known.trait < *trait)) {
-      *trait = known.trait;
-    }
-    if (known.key == kSamplingRatio && attr.type == model::AttrType::kDouble &&
-        *unsampled == 0) {
-      *unsampled = UnsampledOf(std::bit_cast<double>(attr.payload));
-    }
-  }
+void PartialBuilder::AddTrace(const TraceView& trace) {
+  AddTrace({trace.id, row_facts_.Read(trace, &partial_), trace.starts,
+            trace.ends, trace.tree, trace.root, trace.critical},
+           row_facts_);
 }
 
 void PartialBuilder::AddRed() {
-  for (uint32_t i = 0; i < trace_->rows.size(); ++i) {
-    const RowRef& ref = trace_->rows[i];
-    const model::SpanColumns& spans = ref.batch->spans();
-    Trait trait = Trait::kNone;
-    uint64_t unsampled = UnsampledBy(*ref.batch, spans.trace_state[ref.row]);
-    ReadAttributes(ref, &trait, &unsampled);
-    const RedKey key{service_[i],
-                     name_[i],
-                     static_cast<uint8_t>(kind_[i]),
-                     static_cast<uint8_t>(spans.status[ref.row]),
-                     trait,
+  const uint64_t trace_hash = model::TraceIdHash{}(trace_->id);
+  for (uint32_t i = 0; i < trace_->spans.size(); ++i) {
+    const SpanFacts& facts = span(i);
+    const RedKey key{facts.service,
+                     facts.name,
+                     static_cast<uint8_t>(facts.kind),
+                     static_cast<uint8_t>(facts.status),
+                     facts.trait,
                      Bucket<RedKey>(i)};
-    const auto [row, added] = red_.try_emplace(key);
-    RedSums& sums = row->second;
-    if (added) sums.durations = histograms_.New();
+    RedSums& sums = red_.Get(
+        key, [&](RedSums* added) { added->durations = histograms_.New(); });
     const uint64_t duration = Duration(i);
     histograms_.Add(sums.durations, duration);
-    sums.unsampled += unsampled;
+    sums.unsampled += facts.unsampled;
+    // Most are neither: the first comparison says so.
     const Slowest slowest{duration, trace_->id};
-    if (slowest.Before(sums.slowest)) sums.slowest = slowest;
+    if (duration >= sums.slowest.duration && slowest.Before(sums.slowest)) {
+      sums.slowest = slowest;
+    }
     const Sampled sampled{duration, trace_->id};
-    if (sampled.Before(sums.sampled)) sums.sampled = sampled;
+    if ((sums.sampled.empty() || trace_hash <= sums.sampled_hash) &&
+        sampled.Before(sums.sampled)) {
+      sums.sampled = sampled;
+      sums.sampled_hash = trace_hash;
+    }
   }
 }
 
@@ -158,51 +75,40 @@ void PartialBuilder::AddCritical() {
   const uint32_t root = trace_->root;
   if (root == kNoRow) return;
   CriticalKey key{
-      service_[root], name_[root], {}, {}, Bucket<CriticalKey>(root)};
-  for (uint32_t i = 0; i < trace_->rows.size(); ++i) {
+      span(root).service, span(root).name, {}, {}, Bucket<CriticalKey>(root)};
+  for (uint32_t i = 0; i < trace_->spans.size(); ++i) {
     if (trace_->critical[i] == 0) continue;
-    key.service = service_[i];
-    key.operation = name_[i];
-    CriticalSums& sums = critical_[key];
+    key.service = span(i).service;
+    key.operation = span(i).name;
+    CriticalSums& sums = critical_.Get(key, [](CriticalSums*) {});
     sums.nanos += trace_->critical[i];
     sums.traces += sums.last_trace != traces_;
     sums.last_trace = traces_;
   }
 }
 
-void PartialBuilder::ForgetBatches() {
-  for (BatchMemo* memo :
-       {&texts_, &services_, &messages_, &frame_numbers_, &trace_states_}) {
-    memo->Clear();
-  }
-  keys_.clear();
-}
-
 Partial PartialBuilder::Take() {
-  const std::vector<LatencyHistogram> histograms = histograms_.Take();
-  for (const auto& [key, sums] : red_) {
-    RedCell& cell = partial_.red[key];
-    cell.durations.Merge(histograms[sums.durations]);
-    cell.unsampled += sums.unsampled;
-    cell.slowest = sums.slowest;
-    cell.sampled = sums.sampled;
+  std::vector<LatencyHistogram> histograms = histograms_.Take();
+  partial_.red.reserve(red_.rows().size());
+  for (const auto& [key, sums] : red_.rows()) {
+    partial_.red.emplace(
+        key, RedCell{std::move(histograms[sums.durations]), sums.unsampled,
+                     sums.slowest, sums.sampled});
   }
-  for (const auto& [key, sums] : edges_) {
-    EdgeCell& cell = partial_.edges[key];
-    cell.calls += sums.calls;
-    cell.caller_errors += sums.caller_errors;
-    cell.callee_errors += sums.callee_errors;
-    cell.caller.Merge(histograms[sums.caller]);
-    cell.callee.Merge(histograms[sums.callee]);
+  partial_.edges.reserve(edges_.rows().size());
+  for (const auto& [key, sums] : edges_.rows()) {
+    partial_.edges.emplace(
+        key, EdgeCell{sums.calls, sums.caller_errors, sums.callee_errors,
+                      std::move(histograms[sums.caller]),
+                      std::move(histograms[sums.callee])});
   }
-  for (const auto& [key, sums] : critical_) {
-    partial_.critical[key] = {sums.nanos, sums.traces};
+  partial_.critical.reserve(critical_.rows().size());
+  for (const auto& [key, sums] : critical_.rows()) {
+    partial_.critical.emplace(key, CriticalCell{sums.nanos, sums.traces});
   }
-  red_.clear();
-  edges_.clear();
-  critical_.clear();
-  frames_.clear();
-  unsampled_.clear();
+  red_.Clear();
+  edges_.Clear();
+  critical_.Clear();
   ForgetBatches();
   return std::exchange(partial_, Partial());
 }

@@ -1,48 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "aggregate/latency_histogram.h"
 #include "aggregate/partial.h"
+#include "aggregate/row_facts.h"
+#include "aggregate/row_table.h"
+#include "aggregate/span_facts.h"
 #include "aggregate/trace_view.h"
 #include "model/span_batch.h"
 
 namespace khtrace::aggregate {
-
-// A small cache from a code of a batch to a number, so that a text is hashed
-// once a batch and not once a span. Confined to one thread.
-class BatchMemo {
- public:
-  template <typename Make>  // uint32_t()
-  uint32_t Get(const model::SpanBatch* batch, uint32_t code, const Make& make) {
-    const uint64_t place = reinterpret_cast<uintptr_t>(batch) >> 4;
-    Entry& entry =
-        entries_[((place + code) * 0x9e3779b97f4a7c15ull) >> (64 - kBits)];
-    if (entry.batch != batch || entry.code != code) {
-      entry = {batch, code, make()};
-    }
-    return entry.number;
-  }
-  void Clear() { entries_.assign(entries_.size(), {}); }
-
- private:
-  // 16 bytes each. More: fewer texts hashed again where batches are many.
-  static constexpr int kBits = 12;
-  struct Entry {
-    const model::SpanBatch* batch = nullptr;
-    uint32_t code = 0;
-    uint32_t number = 0;
-  };
-  std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << kBits);
-};
 
 // Aggregates traces, one after the other. What is counted under which key:
 // partial_rows.h. What it costs: docs/performance.md. Confined to one thread.
@@ -50,38 +23,15 @@ class PartialBuilder {
  public:
   // The batches of `trace` stay until Take() or ForgetBatches().
   void AddTrace(const TraceView& trace);
-  void ForgetBatches();
+  void ForgetBatches() { row_facts_.ForgetBatches(); }
+  // From elsewhere: texts in `trace`, and in what `details` tells, are numbers
+  // that Intern() gave since the last Take().
+  void AddTrace(const TraceFacts& trace, SpanDetails& details);
+  TextId Intern(std::string_view text) { return partial_.Intern(text); }
   // All traces since the last Take().
   Partial Take();
 
  private:
-  // Attributes that are looked for; kNoKey: any other.
-  enum KnownKey : uint32_t {
-    kDbSystemName,
-    kDbSystem,
-    kMessagingSystem,
-    kMessagingDestination,
-    kPeerService,
-    kServerAddress,
-    kNetPeerName,
-    kExceptionType,
-    kExceptionMessage,
-    kExceptionStacktrace,
-    kErrorType,
-    kSamplingRatio,
-    kKnownKeys,
-    kNoKey = kKnownKeys,
-  };
-  // What is known of a key.
-  struct KnownAs {
-    uint8_t key = kNoKey;
-    Trait trait = Trait::kNone;
-    bool matters() const { return key != kNoKey || trait != Trait::kNone; }
-  };
-  static constexpr uint32_t kNoCode = UINT32_MAX;
-  // The codes of their texts in a batch; kNoCode without one.
-  using KnownTexts = std::array<model::StringCode, kKnownKeys>;
-
   struct EdgeSums {
     uint64_t calls = 0;
     uint64_t caller_errors = 0;
@@ -94,6 +44,7 @@ class PartialBuilder {
     uint64_t unsampled = 0;
     Slowest slowest;
     Sampled sampled;
+    uint64_t sampled_hash = 0;  // of the trace id
   };
   struct CriticalSums {
     uint64_t nanos = 0;
@@ -113,17 +64,13 @@ class PartialBuilder {
     }
   };
 
-  TextId TextOf(const model::SpanBatch& batch, model::StringCode code);
-  TextId MessageOf(const model::SpanBatch& batch, model::StringCode code);
-  // Position in frames_.
-  uint32_t FramesOf(const model::SpanBatch& batch, model::StringCode code);
-  // By the batch's key codes.
-  const std::vector<KnownAs>& KeysOf(const model::SpanBatch& batch);
-  KnownTexts FindTexts(const model::SpanBatch& batch, model::AttrRange range);
-
-  void ReadRows(const TraceView& trace);
+  const SpanFacts& span(uint32_t row) const { return trace_->spans[row]; }
+  bool failed(uint32_t row) const {
+    return span(row).status == model::StatusCode::kError;
+  }
   template <typename Key>
   uint32_t Bucket(uint32_t row) const {
+    if (Key::kMinutes == kBucketMinutes && one_bucket_) return bucket_;
     return BucketOf({trace_->starts[row]}, Key::kMinutes);
   }
   uint64_t Duration(uint32_t row) const {
@@ -131,56 +78,45 @@ class PartialBuilder {
     const uint64_t end = trace_->ends[row];
     return end > start ? end - start : 0;
   }
+  void Begin(const TraceFacts& trace, SpanDetails& details);
   void AddRed();
-  uint64_t UnsampledBy(const model::SpanBatch& batch,
-                       model::StringCode trace_state);
-  // Adds what attributes say of the trait and of spans that were not sampled.
-  void ReadAttributes(const model::RowRef& ref, Trait* trait,
-                      uint64_t* unsampled);
   void AddCritical();
   // partial_builder_edges.cc
   void AddEdges();
   EdgeSums& Edge(const EdgeKey& key);
-  Target TargetOf(const model::RowRef& ref);
   void AddRetries();
   void AddRetriesBelow(uint32_t parent);
   void AddCalls(std::span<const Attempt> attempts);
   void AddCall(std::span<const Attempt> attempts, Target target);
   // partial_builder_errors.cc
   void AddErrors();
-  // Fills failed_below_ if anything failed.
-  bool FindOrigins();
-  bool AddExceptions(uint32_t row);
-  void AddError(uint32_t row, ErrorKey key);
+  void FindOrigins();
+  void AddError(uint32_t row, const ErrorFacts& error);
 
   Partial partial_;
   HistogramPool histograms_;
-  boost::unordered_flat_map<RedKey, RedSums, KeyHash> red_;
-  boost::unordered_flat_map<EdgeKey, EdgeSums, KeyHash> edges_;
-  boost::unordered_flat_map<CriticalKey, CriticalSums, KeyHash> critical_;
+  RowTable<RedKey, RedSums> red_;
+  RowTable<EdgeKey, EdgeSums> edges_;
+  RowTable<CriticalKey, CriticalSums> critical_;
   uint64_t traces_ = 0;
+  RowFacts row_facts_;
 
-  BatchMemo texts_;
-  BatchMemo services_;
-  boost::unordered_flat_map<const model::SpanBatch*, std::vector<KnownAs>>
-      keys_;
-  BatchMemo trace_states_;
-  std::vector<uint64_t> unsampled_;  // trace_states_ has positions in it
-  BatchMemo messages_;
-  BatchMemo frame_numbers_;
-  std::vector<std::pair<TextId, uint32_t>> frames_;
-
-  // The trace that is being added, by row.
-  const TraceView* trace_ = nullptr;
-  std::vector<TextId> service_;
-  std::vector<TextId> name_;
-  std::vector<model::SpanKind> kind_;
-  std::vector<uint8_t> failed_;
+  // The trace that is being added.
+  const TraceFacts* trace_ = nullptr;
+  SpanDetails* details_ = nullptr;
+  // What it has: nothing is looked for that is not there.
+  bool has_outgoing_ = false;
+  bool has_failed_ = false;
+  bool has_events_ = false;
+  // The bucket of kBucketMinutes that all its spans are in, if there is one.
+  bool one_bucket_ = false;
+  uint32_t bucket_ = 0;
+  // By row.
   std::vector<uint8_t> failed_below_;
   std::vector<uint32_t> callee_;  // a client's first callee, or kNoRow
-  bool has_outgoing_ = false;
   std::vector<uint8_t> looked_below_;
   std::vector<Attempt> attempts_;
+  std::vector<ErrorFacts> exceptions_;
 };
 
 // The aggregates of all traces in `batches`, each put together from all of

@@ -21,38 +21,10 @@ bool IsIncoming(SpanKind kind) {
 }  // namespace
 
 PartialBuilder::EdgeSums& PartialBuilder::Edge(const EdgeKey& key) {
-  const auto [edge, added] = edges_.try_emplace(key);
-  if (added) {
-    edge->second.caller = histograms_.New();
-    edge->second.callee = histograms_.New();
-  }
-  return edge->second;
-}
-
-// Names of today first, then those of OpenTelemetry's older conventions
-// (semantic-conventions v1.24: db.system, net.peer.name).
-Target PartialBuilder::TargetOf(const model::RowRef& ref) {
-  const model::SpanBatch& batch = *ref.batch;
-  const KnownTexts texts = FindTexts(batch, batch.spans().attributes[ref.row]);
-  const auto first = [&](std::initializer_list<KnownKey> keys) {
-    for (const KnownKey key : keys) {
-      if (texts[key] != kNoCode) return TextOf(batch, texts[key]);
-    }
-    return TextId();
-  };
-  const auto has = [&](KnownKey key) { return texts[key] != kNoCode; };
-  const TextId address = first({kServerAddress, kNetPeerName});
-  if (has(kDbSystemName) || has(kDbSystem)) {
-    return {TargetType::kDatabase, first({kDbSystemName, kDbSystem}), address};
-  }
-  if (has(kMessagingSystem)) {
-    return {TargetType::kQueue, first({kMessagingSystem}),
-            first({kMessagingDestination})};
-  }
-  if (has(kPeerService)) {
-    return {TargetType::kExternal, first({kPeerService}), address};
-  }
-  return {TargetType::kExternal, address, {}};
+  return edges_.Get(key, [&](EdgeSums* added) {
+    added->caller = histograms_.New();
+    added->callee = histograms_.New();
+  });
 }
 
 void PartialBuilder::AddEdges() {
@@ -62,43 +34,46 @@ void PartialBuilder::AddEdges() {
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t parent = parents[i];
     if (parent == kNoRow) continue;
-    const bool outgoing = IsOutgoing(kind_[parent]);
+    const SpanFacts& above = span(parent);
+    const SpanFacts& facts = span(i);
+    const bool outgoing = IsOutgoing(above.kind);
     const bool call =
-        service_[parent] != service_[i] || (outgoing && IsIncoming(kind_[i]));
+        above.service != facts.service || (outgoing && IsIncoming(facts.kind));
     if (!call) continue;
     const bool async =
-        kind_[parent] == SpanKind::kProducer || kind_[i] == SpanKind::kConsumer;
-    EdgeSums& edge = Edge({service_[parent],
-                           {TargetType::kService, service_[i], {}},
+        above.kind == SpanKind::kProducer || facts.kind == SpanKind::kConsumer;
+    EdgeSums& edge = Edge({above.service,
+                           {TargetType::kService, facts.service, {}},
                            async,
                            Bucket<EdgeKey>(i)});
     ++edge.calls;
-    edge.callee_errors += failed_[i];
+    edge.callee_errors += failed(i);
     histograms_.Add(edge.callee, Duration(i));
     if (!outgoing) continue;
-    edge.caller_errors += failed_[parent];
+    edge.caller_errors += failed(parent);
     histograms_.Add(edge.caller, Duration(parent));
     if (callee_[parent] == kNoRow) callee_[parent] = i;
   }
   if (!has_outgoing_) return;
   for (uint32_t i = 0; i < n; ++i) {
-    if (!IsOutgoing(kind_[i]) || callee_[i] != kNoRow) continue;
+    const SpanFacts& facts = span(i);
+    if (!IsOutgoing(facts.kind) || callee_[i] != kNoRow) continue;
     EdgeSums& edge =
-        Edge({service_[i], TargetOf(trace_->rows[i]),
-              kind_[i] == SpanKind::kProducer, Bucket<EdgeKey>(i)});
+        Edge({facts.service, details_->TargetOf(i),
+              facts.kind == SpanKind::kProducer, Bucket<EdgeKey>(i)});
     ++edge.calls;
-    edge.caller_errors += failed_[i];
+    edge.caller_errors += failed(i);
     histograms_.Add(edge.caller, Duration(i));
   }
 }
 
 void PartialBuilder::AddRetries() {
-  if (!has_outgoing_) return;
+  if (!has_outgoing_ || !has_failed_) return;
   const std::span<const uint32_t> parents = trace_->tree->parents();
   looked_below_.assign(parents.size(), 0);
   for (uint32_t i = 0; i < parents.size(); ++i) {
     const uint32_t parent = parents[i];
-    if (failed_[i] == 0 || !IsOutgoing(kind_[i]) || parent == kNoRow) continue;
+    if (!failed(i) || !IsOutgoing(span(i).kind) || parent == kNoRow) continue;
     if (looked_below_[parent] == 0) AddRetriesBelow(parent);
     looked_below_[parent] = 1;
   }
@@ -107,9 +82,10 @@ void PartialBuilder::AddRetries() {
 void PartialBuilder::AddRetriesBelow(uint32_t parent) {
   attempts_.clear();
   for (const uint32_t row : trace_->tree->children(parent)) {
-    if (!IsOutgoing(kind_[row])) continue;
+    const SpanFacts& facts = span(row);
+    if (!IsOutgoing(facts.kind)) continue;
     attempts_.push_back(
-        {service_[row], name_[row], TargetOf(trace_->rows[row]), row});
+        {facts.service, facts.name, details_->TargetOf(row), row});
   }
   if (attempts_.size() < 2) return;
   std::sort(attempts_.begin(), attempts_.end(),
@@ -133,13 +109,13 @@ void PartialBuilder::AddCalls(std::span<const Attempt> attempts) {
   for (const Attempt& attempt : attempts) {
     const uint32_t callee = callee_[attempt.row];
     if (callee == kNoRow) continue;
-    target = {TargetType::kService, service_[callee], {}};
+    target = {TargetType::kService, span(callee).service, {}};
     break;
   }
   size_t first = 0;
   for (size_t i = 0; i < attempts.size(); ++i) {
     const bool last = i + 1 == attempts.size();
-    if (!last && failed_[attempts[i].row] != 0) continue;
+    if (!last && failed(attempts[i].row)) continue;
     AddCall(attempts.subspan(first, i + 1 - first), target);
     first = i + 1;
   }
@@ -152,7 +128,7 @@ void PartialBuilder::AddCall(std::span<const Attempt> attempts, Target target) {
                                       Bucket<RetryKey>(first.row)}];
   ++cell.calls;
   cell.attempts.Add(attempts.size());
-  cell.recovered += failed_[attempts.back().row] == 0;
+  cell.recovered += !failed(attempts.back().row);
   for (size_t i = 1; i < attempts.size(); ++i) {
     const uint64_t ended = std::max(trace_->starts[attempts[i - 1].row],
                                     trace_->ends[attempts[i - 1].row]);

@@ -86,23 +86,43 @@ uint64_t LeastSum(const LatencyHistogram& histogram) {
   return sum;
 }
 
+// Varints, one after the other, with one check of the room for each.
+class Stream {
+ public:
+  void Varint(uint64_t value) {
+    if (used_ + kMaxVarint > buffer_.size()) {
+      buffer_.resize(std::max<size_t>(256, buffer_.size() * 2));
+    }
+    char* p = buffer_.data() + used_;
+    for (; value >= 0x80; value >>= 7) *p++ = static_cast<char>(value | 0x80);
+    *p++ = static_cast<char>(value);
+    used_ = static_cast<size_t>(p - buffer_.data());
+  }
+  std::string_view bytes() const { return {buffer_.data(), used_}; }
+
+ private:
+  static constexpr size_t kMaxVarint = 10;
+  std::string buffer_;
+  size_t used_ = 0;
+};
+
 // Streams of one table. Numbers of keys are differences to the row before.
 class TableWriter {
  public:
   void BeginRow() { next_ = 0; }
 
   void Key(uint64_t value) {
-    AppendVarint(ZigZag(value - before_[next_]), &streams_[next_]);
+    streams_[next_].Varint(ZigZag(value - before_[next_]));
     before_[next_++] = value;
   }
-  void Cell(uint64_t value) { AppendVarint(value, &streams_[next_++]); }
+  void Cell(uint64_t value) { streams_[next_++].Varint(value); }
   void Cell(const LatencyHistogram& histogram) {
     Cell(histogram.bins().size());
     Cell(histogram.sum() - LeastSum(histogram));
     uint64_t before = 0;
     for (const auto& bin : histogram.bins()) {
-      AppendVarint(bin.index - before, &streams_[next_]);
-      AppendVarint(bin.count, &streams_[next_ + 1]);
+      streams_[next_].Varint(bin.index - before);
+      streams_[next_ + 1].Varint(bin.count);
       before = bin.index;
     }
     next_ += 2;
@@ -133,8 +153,8 @@ class TableWriter {
     std::string table;
     AppendVarint(rows, &table);
     for (size_t i = 0; i < next_; ++i) {
-      AppendVarint(streams_[i].size(), &table);
-      table += streams_[i];
+      AppendVarint(streams_[i].bytes().size(), &table);
+      table += streams_[i].bytes();
     }
     return table;
   }
@@ -143,7 +163,7 @@ class TableWriter {
   size_t next_ = 0;
   uint64_t first_ = 0;  // of the row
   Slowest slowest_;
-  std::array<std::string, kMaxStreams> streams_;
+  std::array<Stream, kMaxStreams> streams_;
   std::array<uint64_t, kMaxStreams> before_{};
 };
 

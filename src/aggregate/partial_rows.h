@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <tuple>
@@ -298,15 +299,23 @@ struct KeyHash {
   using is_avalanching = void;
   template <typename Key>
   size_t operator()(const Key& key) const {
+    // A sum of products, none of which waits for another one.
+    static_assert(Key::kFields <= kFactors.size());
     uint64_t hash = 0;
-    const auto mix = [&](const auto& field) {
-      hash = (hash ^ Number(field)) * 0x9e3779b97f4a7c15ull;
+    size_t next = 0;
+    const auto add = [&](const auto& field) {
+      hash += Number(field) * kFactors[next++];
     };
-    Key::Visit(mix, key);
+    Key::Visit(add, key);
     return Mix64(hash);
   }
 
  private:
+  // Odd, and random.
+  static constexpr std::array<uint64_t, 7> kFactors = {
+      0x9e3779b97f4a7c15ull, 0xd6e8feb86659fd93ull, 0xa0761d6478bd642full,
+      0xe7037ed1a0b428dbull, 0x8ebc6af09c88c6e3ull, 0x589965cc75374cc3ull,
+      0x1d8e4e27c47d124full};
   static uint64_t Number(TextId id) { return id.value; }
   template <typename T>
   static uint64_t Number(T value) {

@@ -13,6 +13,11 @@ namespace khtrace::aggregate {
 
 // What an attribute's key says of its span's work.
 Trait TraitOfKey(std::string_view key);
+// Of two attributes of one span.
+inline Trait LeastTrait(Trait a, Trait b) {
+  if (a == Trait::kNone || b == Trait::kNone) return a == Trait::kNone ? b : a;
+  return a < b ? a : b;
+}
 
 // The unit of RedCell::unsampled.
 inline constexpr uint64_t kSampleUnit = 1024;

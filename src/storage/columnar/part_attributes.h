@@ -54,6 +54,21 @@ class AttributeTable {
   // A shape's position in shapes().
   uint32_t ShapeNumber(uint32_t shape) const { return numbers_[shape]; }
 
+  // The attributes of owners of a shape, as FindShapes told it.
+  uint32_t ShapeSize(uint32_t shape) const {
+    return static_cast<uint32_t>(found_[shape].keys.size());
+  }
+  struct KeyOfShape {
+    std::string_view text;
+    ColumnType type = 0;
+    bool coded = false;  // Intern's codes are its column's
+  };
+  // After FinishInterning.
+  KeyOfShape KeyOf(uint32_t shape, uint32_t position) const {
+    const Key& key = keys_[found_[shape].keys[position]];
+    return {key.text, key.type, found_[shape].entries[position].coded};
+  }
+
   std::vector<std::unique_ptr<ColumnBuilder>>& columns() { return columns_; }
   // Each is a list of positions in columns().
   const std::vector<std::vector<uint32_t>>& shapes() const { return shapes_; }

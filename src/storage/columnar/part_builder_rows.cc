@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "storage/columnar/encoding_bytes.h"
+#include "storage/columnar/part_builder_aggregates.h"
 #include "storage/columnar/part_computed.h"
 #include "storage/columnar/part_writer.h"
 
@@ -132,9 +133,7 @@ void PartBuilder::AddTimes(std::span<const TraceSlice> traces,
     AddParents(trace, first, parent + first);
     AddComputed(trace, first, duration + first, parent + first,
                 critical + first);
-    if (options_.aggregates) {
-      AddAggregates(trace, first, rows, parent + first);
-    }
+    if (aggregates_ != nullptr) AddAggregates(trace, first, parent + first);
     first += trace.count;
   }
 }
@@ -202,16 +201,15 @@ void PartBuilder::AddComputed(const TraceSlice& trace, size_t first,
 
 // Of the trace that AddComputed has just seen.
 void PartBuilder::AddAggregates(const TraceSlice& trace, size_t first,
-                                std::span<const RowRef> rows,
                                 const uint64_t* parents) {
-  trace_rows_.clear();
-  for (const RowRef& ref : rows.subspan(first, trace.count)) {
-    trace_rows_.push_back({batches_[ref.batch].get(), ref.row});
-  }
-  aggregates_.AddTrace({trace.id, trace_rows_,
-                        std::span(starts_).subspan(first, trace.count),
-                        std::span(ends_).subspan(first, trace.count), &tree_,
-                        CriticalRoot(tree_, parents), critical_times_});
+  aggregates_->AddTrace(first, trace.count,
+                        {trace.id,
+                         {},
+                         std::span(starts_).subspan(first, trace.count),
+                         std::span(ends_).subspan(first, trace.count),
+                         &tree_,
+                         CriticalRoot(tree_, parents),
+                         critical_times_});
 }
 
 // The first span without parent and its scope.
@@ -278,6 +276,12 @@ void PartBuilder::AddAttributes(Table table, std::span<const RowRef> rows) {
                       codes_[b].shapes[t], codes_[b].attributes});
   }
   AttributeTable& attributes = Attributes(table);
+  if (table == Table::kSpan) {
+    span_shapes_.resize(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      span_shapes_[i] = owners[rows[i].batch].shapes[rows[i].row];
+    }
+  }
   Gather(table, F::kShape, rows, [&](const RowRef& ref, const SpanBatch&) {
     return attributes.ShapeNumber(owners[ref.batch].shapes[ref.row]);
   });
@@ -350,9 +354,10 @@ void PartBuilder::AddGroup(std::span<const TraceSlice> traces) {
   group_.spans = static_cast<uint32_t>(rows.size());
   group_.traces = static_cast<uint32_t>(traces.size());
   group_.min_start = traces.front().start;
-  AddTimes(traces, rows);
   AddSpanFields(rows);
   AddAttributes(Table::kSpan, rows);
+  if (aggregates_ != nullptr) aggregates_->BeginGroup(rows);
+  AddTimes(traces, rows);
   AddEvents(rows);
   AddLinks(rows);
   AddTraces(traces, rows);

@@ -214,7 +214,7 @@ void ColumnBuilder::FinishTexts(PageSink& sink,
                                 Chunk* chunk) {
   if (!interner_.gave_up() && !form_chosen_) ChooseForm(sink);
   if (column_.dictionary_size > 0) {
-    for (uint64_t& value : values()) value = rank_[value];
+    for (size_t i = 0; i < size_; ++i) values_[i] = rank_[values_[i]];
     return WriteInts(sink, chunk);
   }
   texts_.reserve(size_);

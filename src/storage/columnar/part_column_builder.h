@@ -97,6 +97,9 @@ class ColumnBuilder {
 
   const Column& column() const { return column_; }
   TextInterner& interner() { return interner_; }
+  const TextInterner& interner() const { return interner_; }
+  // What was added since the last FinishChunk.
+  std::span<const uint64_t> values() const { return {values_.data(), size_}; }
 
   // The text's code; `address` is the column's.
   uint32_t Intern(const model::SpanBatch& batch, model::StringCode text,
@@ -125,7 +128,6 @@ class ColumnBuilder {
   Column Take() { return std::move(column_); }
 
  private:
-  std::span<uint64_t> values() { return {values_.data(), size_}; }
   void FinishTexts(PageSink& sink, std::span<const model::SpanBatchPtr> batches,
                    Chunk* chunk);
   // Chooses between dictionary and plain pages by their size; once.

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "storage/columnar/encoding_bytes.h"
 #include "storage/columnar/encoding_text.h"
+#include "storage/columnar/part_builder_aggregates.h"
 #include "storage/columnar/part_trace_index.h"
 
 // file := "KHTPART" 0x01 · pages · footer · trailer (docs/format/part.md)
@@ -65,7 +66,10 @@ PartBuilder::PartBuilder(std::span<const model::SpanBatchPtr> batches,
           std::make_unique<ColumnBuilder>(table, field);
     }
   }
+  if (options.aggregates) aggregates_ = std::make_unique<Aggregates>(*this);
 }
+
+PartBuilder::~PartBuilder() = default;
 
 void PartBuilder::FinishChunks(Table table) {
   for (const ColumnField field : FieldsOf(table)) {
@@ -110,8 +114,8 @@ PageRef PartBuilder::WriteTraceIndex() {
 }
 
 void PartBuilder::WriteAggregates() {
-  if (!options_.aggregates) return;
-  const std::string raw = aggregates_.Take().Serialise();
+  if (aggregates_ == nullptr) return;
+  const std::string raw = aggregates_->Take().Serialise();
   std::string page;
   const Encoding encoding =
       EncodeBytes(raw, Encoding::kVarints, Encoding::kVarintsZstd,

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "aggregate/partial_builder.h"
 #include "aggregate/span_tree.h"
 #include "base/hash.h"
 #include "storage/columnar/part.h"
@@ -27,11 +26,13 @@ class PartBuilder {
  public:
   PartBuilder(std::span<const model::SpanBatchPtr> batches, PageSink& sink,
               const PartWriteOptions& options);
+  ~PartBuilder();
 
   // Writes the whole file but for what PageSink still buffers.
   PartInfo Write(const PartMeta& meta);
 
  private:
+  class Aggregates;                            // part_builder_aggregates.h
   static constexpr size_t kRowTableCount = 3;  // with rows in every batch
 
   struct TextHash {
@@ -100,7 +101,7 @@ class PartBuilder {
                    const uint64_t* durations, const uint64_t* parents,
                    uint64_t* critical);
   void AddAggregates(const TraceSlice& trace, size_t first,
-                     std::span<const RowRef> rows, const uint64_t* parents);
+                     const uint64_t* parents);
   void AddRoot(std::span<const uint64_t> parent_ids,
                std::span<const RowRef> rows);
   void AddTraces(std::span<const TraceSlice> traces,
@@ -162,8 +163,8 @@ class PartBuilder {
   std::vector<uint8_t> is_parent_;
   std::vector<uint64_t> child_times_;
   std::vector<uint64_t> critical_times_;
-  aggregate::PartialBuilder aggregates_;
-  std::vector<model::RowRef> trace_rows_;  // AddAggregates'
+  std::unique_ptr<Aggregates> aggregates_;  // null: not wanted
+  std::vector<uint32_t> span_shapes_;  // of the row group, AttributeTable's
   Footer footer_;
 };
 

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/columnar/part_builder_aggregates.h"
+
+#include <bit>
+
+#include "aggregate/error_text.h"
+#include "aggregate/span_traits.h"
+
+namespace khtrace::storage::columnar {
+
+using aggregate::ErrorFacts;
+using aggregate::KnownKey;
+using aggregate::SpanFacts;
+using aggregate::Trait;
+using model::SpanBatch;
+using F = ColumnField;
+
+PartBuilder::Aggregates::Aggregates(PartBuilder& part) : part_(part) {}
+
+const PartBuilder::Aggregates::ShapeFacts& PartBuilder::Aggregates::ShapeOf(
+    Table table, uint32_t shape) {
+  std::vector<ShapeFacts>& shapes = shapes_[static_cast<size_t>(table) - 1];
+  if (shape >= shapes.size()) shapes.resize(size_t{shape} * 2 + 1);
+  ShapeFacts& facts = shapes[shape];
+  if (facts.known) return facts;
+  facts.known = true;
+  facts.texts.fill(ShapeFacts::kNone);
+  const AttributeTable& attributes = part_.Attributes(table);
+  for (uint32_t i = 0; i < attributes.ShapeSize(shape); ++i) {
+    const auto key = attributes.KeyOf(shape, i);
+    facts.trait =
+        aggregate::LeastTrait(facts.trait, aggregate::TraitOfKey(key.text));
+    const KnownKey known = aggregate::KnownKeyOf(key.text);
+    if (known == aggregate::kNoKey) continue;
+    if (key.type == TypeOf(model::AttrType::kString)) {
+      facts.texts[known] = i;
+      facts.coded[known] = key.coded;
+    }
+    if (known == aggregate::kSamplingRatio &&
+        key.type == TypeOf(model::AttrType::kDouble)) {
+      facts.sampling_ratio = i;
+    }
+  }
+  return facts;
+}
+
+PartBuilder::Aggregates::Owner PartBuilder::Aggregates::SpanOwner(
+    uint32_t row) {
+  const RowRef& ref = rows_[first_ + row];
+  return {ref.batch, part_.batches_[ref.batch]->spans().attributes[ref.row],
+          &ShapeOf(Table::kSpan, part_.codes_[ref.batch].shapes[0][ref.row])};
+}
+
+PartBuilder::Aggregates::Owner PartBuilder::Aggregates::EventOwner(
+    uint32_t batch, uint32_t event) {
+  return {batch, part_.batches_[batch]->events().attributes[event],
+          &ShapeOf(Table::kEvent, part_.codes_[batch].shapes[1][event])};
+}
+
+template <typename Make>
+uint32_t PartBuilder::Aggregates::Number(Table table, const Owner& owner,
+                                         KnownKey key, const Make& make) {
+  const SpanBatch& batch = *part_.batches_[owner.batch];
+  const uint32_t at = owner.range.begin + owner.shape->texts[key];
+  const auto number = [&] {
+    const model::Attr& attr = batch.data().attributes[at];
+    return make(batch.String(static_cast<model::StringCode>(attr.payload)));
+  };
+  if (!owner.shape->coded[key]) return number();
+  return texts_[static_cast<size_t>(table) - 1][key].Get(
+      part_.codes_[owner.batch].attributes[at], number);
+}
+
+aggregate::TextId PartBuilder::Aggregates::TextOf(Table table,
+                                                  const Owner& owner,
+                                                  KnownKey key) {
+  return {Number(table, owner, key, [&](std::string_view text) {
+    return builder_.Intern(text).value;
+  })};
+}
+
+template <typename Make>
+uint32_t PartBuilder::Aggregates::FieldNumber(Numbers* numbers,
+                                              const ColumnBuilder& column,
+                                              uint64_t value,
+                                              const Make& make) {
+  if (column.interner().gave_up()) {
+    return make(part_.batches_[value >> 32]->String(
+        static_cast<model::StringCode>(value)));
+  }
+  return numbers->Get(static_cast<uint32_t>(value),
+                      [&] { return make(column.interner().texts()[value]); });
+}
+
+aggregate::TextId PartBuilder::Aggregates::MessageOf(std::string_view message) {
+  return builder_.Intern(aggregate::NormaliseMessage(message));
+}
+
+uint32_t PartBuilder::Aggregates::FramesOf(std::string_view stacktrace) {
+  const aggregate::Frames frames = aggregate::OwnFrames(stacktrace);
+  frames_.push_back({builder_.Intern(frames.top), frames.hash});
+  return static_cast<uint32_t>(frames_.size() - 1);
+}
+
+// What the trace state says counts before the attribute.
+uint64_t PartBuilder::Aggregates::UnsampledBy(const RowRef& ref,
+                                              uint64_t trace_state,
+                                              const ShapeFacts& shape) {
+  const uint32_t number = FieldNumber(
+      &trace_states_, part_.Field(Table::kSpan, F::kTraceState), trace_state,
+      [&](std::string_view text) {
+        const auto probability = aggregate::SamplingProbability(text);
+        unsampled_.push_back(probability ? aggregate::UnsampledOf(*probability)
+                                         : 0);
+        return static_cast<uint32_t>(unsampled_.size() - 1);
+      });
+  if (unsampled_[number] != 0 || shape.sampling_ratio == ShapeFacts::kNone) {
+    return unsampled_[number];
+  }
+  const SpanBatch& batch = *part_.batches_[ref.batch];
+  const model::Attr& attr =
+      batch.data().attributes[batch.spans().attributes[ref.row].begin +
+                              shape.sampling_ratio];
+  return aggregate::UnsampledOf(std::bit_cast<double>(attr.payload));
+}
+
+aggregate::TextId PartBuilder::Aggregates::ServiceOf(uint32_t scope_row,
+                                                     const RowRef& ref) {
+  return {services_.Get(scope_row, [&] {
+    return builder_.Intern(part_.batches_[ref.batch]->ServiceName(ref.row))
+        .value;
+  })};
+}
+
+void PartBuilder::Aggregates::BeginGroup(std::span<const RowRef> rows) {
+  rows_ = rows;
+  facts_.resize(rows.size());
+  const auto values = [&](F field) {
+    return part_.Field(Table::kSpan, field).values();
+  };
+  const std::span<const uint64_t> scopes = values(F::kScope);
+  const std::span<const uint64_t> names = values(F::kName);
+  const std::span<const uint64_t> kinds = values(F::kKind);
+  const std::span<const uint64_t> statuses = values(F::kStatus);
+  const std::span<const uint64_t> events = values(F::kEvents);
+  const std::span<const uint64_t> trace_states = values(F::kTraceState);
+  const ColumnBuilder& name_column = part_.Field(Table::kSpan, F::kName);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const ShapeFacts& shape = ShapeOf(Table::kSpan, part_.span_shapes_[i]);
+    SpanFacts& facts = facts_[i];
+    facts.service = ServiceOf(static_cast<uint32_t>(scopes[i]), rows[i]);
+    facts.name = {FieldNumber(
+        &names_, name_column, names[i],
+        [&](std::string_view text) { return builder_.Intern(text).value; })};
+    facts.kind = static_cast<model::SpanKind>(kinds[i]);
+    facts.status = static_cast<model::StatusCode>(statuses[i]);
+    facts.trait = shape.trait;
+    facts.has_events = events[i] > 0;
+    facts.unsampled = UnsampledBy(rows[i], trace_states[i], shape);
+  }
+}
+
+void PartBuilder::Aggregates::AddTrace(size_t first, size_t count,
+                                       aggregate::TraceFacts trace) {
+  first_ = first;
+  trace.spans = std::span(facts_).subspan(first, count);
+  builder_.AddTrace(trace, *this);
+}
+
+aggregate::Target PartBuilder::Aggregates::TargetOf(uint32_t row) {
+  const Owner owner = SpanOwner(row);
+  return aggregate::TargetFrom(
+      [&](KnownKey key) { return owner.Has(key); },
+      [&](KnownKey key) { return TextOf(Table::kSpan, owner, key); });
+}
+
+void PartBuilder::Aggregates::AppendExceptions(uint32_t row,
+                                               std::vector<ErrorFacts>* out) {
+  const RowRef& ref = rows_[first_ + row];
+  const SpanBatch& batch = *part_.batches_[ref.batch];
+  const model::AttrRange range = batch.EventRange(ref.row);
+  for (uint32_t event = range.begin; event < range.end; ++event) {
+    const ColumnBuilder& names = part_.Field(Table::kEvent, F::kName);
+    const uint64_t name =
+        names.interner().gave_up()
+            ? TextReference(ref.batch, batch.events().name[event])
+            : part_.codes_[ref.batch].event_names[event];
+    const auto is_exception = [](std::string_view text) -> uint32_t {
+      return text == "exception" ? 1 : 0;
+    };
+    if (FieldNumber(&event_names_, names, name, is_exception) == 0) continue;
+    const Owner owner = EventOwner(ref.batch, event);
+    ErrorFacts& error = out->emplace_back();
+    if (owner.Has(aggregate::kExceptionType)) {
+      error.type = TextOf(Table::kEvent, owner, aggregate::kExceptionType);
+    }
+    if (owner.Has(aggregate::kExceptionMessage)) {
+      error.message = {
+          Number(Table::kEvent, owner, aggregate::kExceptionMessage,
+                 [&](std::string_view text) { return MessageOf(text).value; })};
+    }
+    if (owner.Has(aggregate::kExceptionStacktrace)) {
+      const auto& [top, hash] = frames_[Number(
+          Table::kEvent, owner, aggregate::kExceptionStacktrace,
+          [&](std::string_view text) { return FramesOf(text); })];
+      error.frame = top;
+      error.frames = hash;
+    }
+  }
+}
+
+ErrorFacts PartBuilder::Aggregates::ErrorOf(uint32_t row) {
+  const Owner owner = SpanOwner(row);
+  ErrorFacts error;
+  if (owner.Has(aggregate::kErrorType)) {
+    error.type = TextOf(Table::kSpan, owner, aggregate::kErrorType);
+  }
+  const ColumnBuilder& messages = part_.Field(Table::kSpan, F::kStatusMessage);
+  error.message = {FieldNumber(
+      &status_messages_, messages, messages.values()[first_ + row],
+      [&](std::string_view text) { return MessageOf(text).value; })};
+  return error;
+}
+
+}  // namespace khtrace::storage::columnar
