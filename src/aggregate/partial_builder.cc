@@ -16,8 +16,7 @@ void PartialBuilder::Begin(const TraceFacts& trace, SpanDetails& details) {
   has_failed_ = false;
   has_events_ = false;
   for (const SpanFacts& facts : trace.spans) {
-    has_outgoing_ |= facts.kind == model::SpanKind::kClient ||
-                     facts.kind == model::SpanKind::kProducer;
+    has_outgoing_ |= IsOutgoing(facts.kind);
     has_failed_ |= facts.status == model::StatusCode::kError;
     has_events_ |= facts.has_events;
   }
@@ -29,6 +28,7 @@ void PartialBuilder::Begin(const TraceFacts& trace, SpanDetails& details) {
 void PartialBuilder::AddTrace(const TraceFacts& trace, SpanDetails& details) {
   if (trace.spans.empty()) return;
   Begin(trace, details);
+  FetchRows();
   AddRed();
   AddCritical();
   AddEdges();
@@ -42,18 +42,51 @@ void PartialBuilder::AddTrace(const TraceView& trace) {
            row_facts_);
 }
 
+RedKey PartialBuilder::RedKeyOf(uint32_t row) const {
+  const SpanFacts& facts = span(row);
+  return {facts.service,
+          facts.name,
+          static_cast<uint8_t>(facts.kind),
+          static_cast<uint8_t>(facts.status),
+          facts.trait,
+          Bucket<RedKey>(row)};
+}
+
+CriticalKey PartialBuilder::CriticalKeyOf(uint32_t row) const {
+  const SpanFacts& root = span(trace_->root);
+  return {root.service, root.name, span(row).service, span(row).name,
+          Bucket<CriticalKey>(trace_->root)};
+}
+
+// The tables of a part are larger than the caches close by: all that a trace
+// needs of them is fetched together.
+void PartialBuilder::FetchRows() {
+  const auto n = static_cast<uint32_t>(trace_->spans.size());
+  red_hashes_.resize(n);
+  critical_hashes_.resize(n);
+  const bool critical = trace_->root != kNoRow;
+  for (uint32_t i = 0; i < n; ++i) {
+    red_hashes_[i] = KeyHash{}(RedKeyOf(i));
+    red_.FetchSlot(red_hashes_[i]);
+    if (!critical || trace_->critical[i] == 0) continue;
+    critical_hashes_[i] = KeyHash{}(CriticalKeyOf(i));
+    critical_.FetchSlot(critical_hashes_[i]);
+  }
+  for (uint32_t i = 0; i < n; ++i) {
+    red_.FetchRow(red_hashes_[i]);
+    if (critical && trace_->critical[i] != 0) {
+      critical_.FetchRow(critical_hashes_[i]);
+    }
+  }
+}
+
 void PartialBuilder::AddRed() {
   const uint64_t trace_hash = model::TraceIdHash{}(trace_->id);
   for (uint32_t i = 0; i < trace_->spans.size(); ++i) {
     const SpanFacts& facts = span(i);
-    const RedKey key{facts.service,
-                     facts.name,
-                     static_cast<uint8_t>(facts.kind),
-                     static_cast<uint8_t>(facts.status),
-                     facts.trait,
-                     Bucket<RedKey>(i)};
-    RedSums& sums = red_.Get(
-        key, [&](RedSums* added) { added->durations = histograms_.New(); });
+    RedSums& sums = red_.Get(RedKeyOf(i), red_hashes_[i], [&](RedSums* added) {
+      added->durations = histograms_.New();
+    });
     const uint64_t duration = Duration(i);
     histograms_.Add(sums.durations, duration);
     sums.unsampled += facts.unsampled;
@@ -72,15 +105,11 @@ void PartialBuilder::AddRed() {
 }
 
 void PartialBuilder::AddCritical() {
-  const uint32_t root = trace_->root;
-  if (root == kNoRow) return;
-  CriticalKey key{
-      span(root).service, span(root).name, {}, {}, Bucket<CriticalKey>(root)};
+  if (trace_->root == kNoRow) return;
   for (uint32_t i = 0; i < trace_->spans.size(); ++i) {
     if (trace_->critical[i] == 0) continue;
-    key.service = span(i).service;
-    key.operation = span(i).name;
-    CriticalSums& sums = critical_.Get(key, [](CriticalSums*) {});
+    CriticalSums& sums = critical_.Get(CriticalKeyOf(i), critical_hashes_[i],
+                                       [](CriticalSums*) {});
     sums.nanos += trace_->critical[i];
     sums.traces += sums.last_trace != traces_;
     sums.last_trace = traces_;

@@ -79,6 +79,9 @@ class PartialBuilder {
     return end > start ? end - start : 0;
   }
   void Begin(const TraceFacts& trace, SpanDetails& details);
+  RedKey RedKeyOf(uint32_t row) const;
+  CriticalKey CriticalKeyOf(uint32_t row) const;
+  void FetchRows();
   void AddRed();
   void AddCritical();
   // partial_builder_edges.cc
@@ -112,6 +115,8 @@ class PartialBuilder {
   bool one_bucket_ = false;
   uint32_t bucket_ = 0;
   // By row.
+  std::vector<uint64_t> red_hashes_;
+  std::vector<uint64_t> critical_hashes_;
   std::vector<uint8_t> failed_below_;
   std::vector<uint32_t> callee_;  // a client's first callee, or kNoRow
   std::vector<uint8_t> looked_below_;

@@ -11,9 +11,6 @@ namespace {
 
 using model::SpanKind;
 
-bool IsOutgoing(SpanKind kind) {
-  return kind == SpanKind::kClient || kind == SpanKind::kProducer;
-}
 bool IsIncoming(SpanKind kind) {
   return kind == SpanKind::kServer || kind == SpanKind::kConsumer;
 }

@@ -22,7 +22,21 @@ class RowTable {
   // The sums of `key`, until the next call. init(&sums) of a new row.
   template <typename Init>
   Sums& Get(const Key& key, const Init& init) {
-    const uint64_t hash = KeyHash{}(key);
+    return Get(key, KeyHash{}(key), init);
+  }
+
+  // For many keys at once: the caches fetch what the others need meanwhile.
+  // First FetchSlot of each hash, then FetchRow of each, then Get of each.
+  void FetchSlot(uint64_t hash) const {
+    __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+  }
+  void FetchRow(uint64_t hash) const {
+    const uint32_t row = slots_[hash & (slots_.size() - 1)].row;
+    if (row != 0) __builtin_prefetch(&rows_[row - 1].sums);
+  }
+  // `hash`: KeyHash's of the key.
+  template <typename Init>
+  Sums& Get(const Key& key, uint64_t hash, const Init& init) {
     const auto tag = static_cast<uint32_t>(hash >> 32);
     size_t slot = hash & (slots_.size() - 1);
     for (; slots_[slot].row != 0; slot = (slot + 1) & (slots_.size() - 1)) {

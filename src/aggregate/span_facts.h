@@ -25,6 +25,10 @@ struct SpanFacts {
   uint64_t unsampled = 0;  // RedCell's
 };
 
+inline bool IsOutgoing(model::SpanKind kind) {
+  return kind == model::SpanKind::kClient || kind == model::SpanKind::kProducer;
+}
+
 // One error of a span: fields of ErrorKey.
 struct ErrorFacts {
   TextId type;

@@ -61,12 +61,14 @@ class AttributeTable {
   struct KeyOfShape {
     std::string_view text;
     ColumnType type = 0;
-    bool coded = false;  // Intern's codes are its column's
+    uint32_t column = 0;  // in columns()
+    bool coded = false;   // Intern's codes are its column's
   };
   // After FinishInterning.
   KeyOfShape KeyOf(uint32_t shape, uint32_t position) const {
     const Key& key = keys_[found_[shape].keys[position]];
-    return {key.text, key.type, found_[shape].entries[position].coded};
+    const Entry& entry = found_[shape].entries[position];
+    return {key.text, key.type, entry.column, entry.coded};
   }
 
   std::vector<std::unique_ptr<ColumnBuilder>>& columns() { return columns_; }

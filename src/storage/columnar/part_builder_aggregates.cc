@@ -15,6 +15,12 @@ using aggregate::Trait;
 using model::SpanBatch;
 using F = ColumnField;
 
+namespace {
+
+bool IsOfTarget(KnownKey key) { return key <= aggregate::kNetPeerName; }
+
+}  // namespace
+
 PartBuilder::Aggregates::Aggregates(PartBuilder& part) : part_(part) {}
 
 const PartBuilder::Aggregates::ShapeFacts& PartBuilder::Aggregates::ShapeOf(
@@ -35,6 +41,14 @@ const PartBuilder::Aggregates::ShapeFacts& PartBuilder::Aggregates::ShapeOf(
     if (key.type == TypeOf(model::AttrType::kString)) {
       facts.texts[known] = i;
       facts.coded[known] = key.coded;
+      if (table == Table::kSpan && IsOfTarget(known)) {
+        if (key.coded) {
+          facts.targets.push_back(known);
+          columns_[known] = key.column;
+        } else {
+          facts.others = true;
+        }
+      }
     }
     if (known == aggregate::kSamplingRatio &&
         key.type == TypeOf(model::AttrType::kDouble)) {
@@ -132,9 +146,30 @@ aggregate::TextId PartBuilder::Aggregates::ServiceOf(uint32_t scope_row,
   })};
 }
 
+// The values of a column lie in the order of rows: those of one span are the
+// next ones of its columns, whether they are needed or not.
+void PartBuilder::Aggregates::ReadTarget(const ShapeFacts& shape, bool outgoing,
+                                         aggregate::Target* target) {
+  if (outgoing && !shape.others) {
+    *target = aggregate::TargetFrom(
+        [&](KnownKey key) { return shape.texts[key] != ShapeFacts::kNone; },
+        [&](KnownKey key) {
+          const ColumnBuilder& column =
+              *part_.Attributes(Table::kSpan).columns()[columns_[key]];
+          const auto code = static_cast<uint32_t>(column.values()[next_[key]]);
+          return TextId{texts_[0][key].Get(code, [&] {
+            return builder_.Intern(column.interner().texts()[code]).value;
+          })};
+        });
+  }
+  for (const KnownKey key : shape.targets) ++next_[key];
+}
+
 void PartBuilder::Aggregates::BeginGroup(std::span<const RowRef> rows) {
   rows_ = rows;
   facts_.resize(rows.size());
+  targets_.resize(rows.size());
+  next_.fill(0);
   const auto values = [&](F field) {
     return part_.Field(Table::kSpan, field).values();
   };
@@ -157,6 +192,7 @@ void PartBuilder::Aggregates::BeginGroup(std::span<const RowRef> rows) {
     facts.trait = shape.trait;
     facts.has_events = events[i] > 0;
     facts.unsampled = UnsampledBy(rows[i], trace_states[i], shape);
+    ReadTarget(shape, aggregate::IsOutgoing(facts.kind), &targets_[i]);
   }
 }
 
@@ -168,6 +204,9 @@ void PartBuilder::Aggregates::AddTrace(size_t first, size_t count,
 }
 
 aggregate::Target PartBuilder::Aggregates::TargetOf(uint32_t row) {
+  if (!ShapeOf(Table::kSpan, part_.span_shapes_[first_ + row]).others) {
+    return targets_[first_ + row];
+  }
   const Owner owner = SpanOwner(row);
   return aggregate::TargetFrom(
       [&](KnownKey key) { return owner.Has(key); },

@@ -58,6 +58,9 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
   struct ShapeFacts {
     static constexpr uint32_t kNone = UINT32_MAX;
     bool known = false;
+    // Those that say whom a span calls, in columns with codes.
+    std::vector<aggregate::KnownKey> targets;
+    bool others = false;  // there are some without codes
     aggregate::Trait trait = aggregate::Trait::kNone;
     uint32_t sampling_ratio = kNone;  // where, if it is a double
     // Where in the list of attributes the strings with these keys are.
@@ -89,6 +92,8 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
   template <typename Make>
   uint32_t FieldNumber(Numbers* numbers, const ColumnBuilder& column,
                        uint64_t value, const Make& make);
+  void ReadTarget(const ShapeFacts& shape, bool outgoing,
+                  aggregate::Target* target);
   TextId MessageOf(std::string_view message);
   uint32_t FramesOf(std::string_view stacktrace);
   uint64_t UnsampledBy(const RowRef& ref, uint64_t trace_state,
@@ -111,6 +116,11 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
 
   std::span<const RowRef> rows_;  // of the group
   std::vector<aggregate::SpanFacts> facts_;
+  // Of outgoing spans whose shape has no `others`.
+  std::vector<aggregate::Target> targets_;
+  // Column of a known key and the next of its values.
+  std::array<uint32_t, aggregate::kKnownKeys> columns_{};
+  std::array<size_t, aggregate::kKnownKeys> next_{};
   size_t first_ = 0;  // of the trace
 };
 
