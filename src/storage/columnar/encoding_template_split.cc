@@ -1,48 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/columnar/encoding_template_split.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
 #include <array>
+#include <bit>
 
 namespace khtrace::storage::columnar {
 namespace {
 
-constexpr uint8_t kDecimal = 1;
-constexpr uint8_t kHexLetter = 2;
-constexpr uint8_t kMarker = 4;
 // Shorter runs with letters are taken for words.
 constexpr size_t kMinHexDigits = 4;
+// Longer texts need memory of their own.
+constexpr size_t kShortWords = 16;
 
-constexpr std::array<uint8_t, 256> MakeClasses() {
-  std::array<uint8_t, 256> classes{};
-  for (int c = '0'; c <= '9'; ++c) classes[static_cast<size_t>(c)] = kDecimal;
-  for (int c = 'a'; c <= 'f'; ++c) classes[static_cast<size_t>(c)] = kHexLetter;
-  classes[static_cast<size_t>(kSlot)] = kMarker;
-  return classes;
-}
-constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
+// A bit for each character of a text, in words of 64.
+struct CharBits {
+  uint64_t decimal = 0;
+  uint64_t hex = 0;  // decimal ones or a to f
+};
 
-uint8_t ClassOf(char c) { return kClasses[static_cast<uint8_t>(c)]; }
-
-// The run of hexadecimal digits at the start of `text`; *classes: of which.
-size_t RunLength(std::string_view text, uint8_t* classes) {
-  size_t length = 0;
-  uint8_t seen = 0;
-  while (length < text.size()) {
-    const uint8_t c = ClassOf(text[length]);
-    if (c == 0 || c == kMarker) break;
-    seen |= c;
-    ++length;
+// 64 characters; behind a text's end they are 0.
+CharBits BitsOf(const char* p) {
+  CharBits bits;
+#ifdef __SSE2__
+  for (int i = 0; i < 64; i += 16) {
+    const __m128i chars =
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    // x - low <= span, of unsigned bytes.
+    const auto within = [&](char low, char span) {
+      const __m128i x = _mm_sub_epi8(chars, _mm_set1_epi8(low));
+      return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(
+          _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(span)), x))));
+    };
+    const uint64_t decimal = within('0', 9);
+    bits.decimal |= decimal << i;
+    bits.hex |= (decimal | within('a', 5)) << i;
   }
-  *classes = seen;
-  return length;
+#else
+  for (int i = 0; i < 64; ++i) {
+    const auto decimal = static_cast<uint64_t>(p[i] >= '0' && p[i] <= '9');
+    const auto letter = static_cast<uint64_t>(p[i] >= 'a' && p[i] <= 'f');
+    bits.decimal |= decimal << i;
+    bits.hex |= (decimal | letter) << i;
+  }
+#endif
+  return bits;
 }
 
-// The decimal run at the start of `text`.
-size_t DecimalLength(std::string_view text) {
-  size_t length = 0;
-  while (length < text.size() && ClassOf(text[length]) == kDecimal) ++length;
-  return length;
-}
+// The runs of digits of a text.
+class Digits {
+ public:
+  explicit Digits(std::string_view text) : size_(text.size()) {
+    const size_t words = size_ / 64 + 1;  // the last one ends with a zero
+    if (words > kShortWords) {
+      long_.resize(words);
+      bits_ = long_.data();
+    }
+    for (size_t word = 0; word + 1 < words; ++word) {
+      bits_[word] = BitsOf(text.data() + word * 64);
+    }
+    std::array<char, 64> rest{};
+    const std::string_view tail = text.substr(size_ / 64 * 64);
+    std::copy(tail.begin(), tail.end(), rest.begin());
+    bits_[words - 1] = BitsOf(rest.data());
+  }
+  Digits(const Digits&) = delete;
+  Digits& operator=(const Digits&) = delete;
+
+  // The first decimal digit from `at` on, or the text's size.
+  size_t NextDecimal(size_t at) const {
+    for (size_t word = at / 64; word <= size_ / 64; ++word, at = word * 64) {
+      const uint64_t bits = bits_[word].decimal >> (at % 64);
+      if (bits != 0) return at + static_cast<size_t>(std::countr_zero(bits));
+    }
+    return size_;
+  }
+  size_t DecimalEnd(size_t at) const { return End<&CharBits::decimal>(at); }
+  size_t HexEnd(size_t at) const { return End<&CharBits::hex>(at); }
+  // Where the run of hexadecimal digits begins that has `at`, or `least`.
+  size_t HexBegin(size_t at, size_t least) const {
+    while (at > least && (bits_[(at - 1) / 64].hex >> ((at - 1) % 64) & 1)) {
+      --at;
+    }
+    return at;
+  }
+
+ private:
+  // The first character from `at` on that has no such bit. There is one: a
+  // zero behind the text.
+  template <uint64_t CharBits::*Bits>
+  size_t End(size_t at) const {
+    for (;; at = (at / 64 + 1) * 64) {
+      const uint64_t others = ~(bits_[at / 64].*Bits) >> (at % 64);
+      if (others != 0) {
+        return at + static_cast<size_t>(std::countr_zero(others));
+      }
+    }
+  }
+
+  const size_t size_;
+  std::array<CharBits, kShortWords> short_;
+  std::vector<CharBits> long_;
+  CharBits* bits_ = short_.data();
+};
 
 // A run of decimal digits, in pieces that fit into 64 bits.
 void SplitDecimals(std::string_view digits, std::string* pattern,
@@ -82,35 +146,29 @@ void SplitHex(std::string_view digits, std::string* pattern,
 
 bool SplitNumbers(std::string_view text, std::string* pattern,
                   std::vector<uint64_t>* numbers) {
-  size_t literal = 0;  // where the text begins that is still to be appended
-  size_t i = 0;
-  while (i < text.size()) {
-    const uint8_t c = ClassOf(text[i]);
-    if (c == 0) {
-      ++i;
-      continue;
-    }
-    if (c == kMarker) return false;
-    uint8_t classes = 0;
-    const size_t run = RunLength(text.substr(i), &classes);
-    if (classes == kHexLetter) {
-      i += run;
-      continue;
-    }
-    const bool hex = classes != kDecimal && run >= kMinHexDigits;
-    while (!hex && ClassOf(text[i]) == kHexLetter) ++i;
-    pattern->append(text.substr(literal, i - literal));
-    const std::string_view rest = text.substr(i);
-    const size_t digits = hex ? run : DecimalLength(rest);
-    if (hex) {
-      SplitHex(rest.substr(0, digits), pattern, numbers);
+  if (text.find(kSlot) != std::string_view::npos) return false;
+  const Digits digits(text);
+  size_t done = 0;
+  // Only where a decimal digit is there can be a number; letters before it
+  // belong to it if it is a hexadecimal one.
+  for (;;) {
+    const size_t first = digits.NextDecimal(done);
+    if (first >= text.size()) break;
+    const size_t begin = digits.HexBegin(first, done);
+    const size_t end = digits.HexEnd(first);
+    const size_t decimal_end = digits.DecimalEnd(first);
+    const bool letters = begin < first || decimal_end < end;
+    if (letters && end - begin >= kMinHexDigits) {
+      pattern->append(text.substr(done, begin - done));
+      SplitHex(text.substr(begin, end - begin), pattern, numbers);
+      done = end;
     } else {
-      SplitDecimals(rest.substr(0, digits), pattern, numbers);
+      pattern->append(text.substr(done, first - done));
+      SplitDecimals(text.substr(first, decimal_end - first), pattern, numbers);
+      done = decimal_end;
     }
-    i += digits;
-    literal = i;
   }
-  pattern->append(text.substr(literal));
+  pattern->append(text.substr(done));
   return true;
 }
 

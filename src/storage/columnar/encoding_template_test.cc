@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "base/hash.h"
 #include "storage/columnar/encoding_template_split.h"
@@ -64,6 +68,77 @@ TEST(TemplateSplit, TextsComeBackDigitByDigit) {
     std::vector<uint64_t> numbers;
     ASSERT_TRUE(SplitNumbers(text, &pattern, &numbers));
     ASSERT_EQ(JoinAgain(pattern, numbers), text);
+  }
+}
+
+// The rule, character by character: a run of decimal digits is a number, with
+// the letters around it a hexadecimal one if that makes four digits.
+std::string SplitSlowly(const std::string& text) {
+  const auto is_decimal = [&](size_t i) { return std::isdigit(text[i]) != 0; };
+  const auto is_hex = [&](size_t i) {
+    return is_decimal(i) || (text[i] >= 'a' && text[i] <= 'f');
+  };
+  std::string runs;
+  for (size_t i = 0; i < text.size();) {
+    size_t end = i;
+    bool decimal = false;
+    bool letter = false;
+    for (; end < text.size() && is_hex(end); ++end) {
+      (is_decimal(end) ? decimal : letter) = true;
+    }
+    size_t next = std::max(end, i + 1);
+    if (decimal && letter && end - i >= 4) {
+      runs += "x" + std::to_string(i) + "+" + std::to_string(end - i) + " ";
+    } else if (decimal) {
+      while (!is_decimal(i)) ++i;
+      for (next = i; next < text.size() && is_decimal(next);) ++next;
+      runs += "d" + std::to_string(i) + "+" + std::to_string(next - i) + " ";
+    }
+    i = next;
+  }
+  return runs;
+}
+
+// What SplitNumbers found, in the same words.
+std::string RunsOf(const std::string& text) {
+  std::string pattern;
+  std::vector<uint64_t> numbers;
+  EXPECT_TRUE(SplitNumbers(text, &pattern, &numbers));
+  std::string runs;
+  size_t at = 0;
+  size_t next = 0;
+  for (size_t i = 0; i < pattern.size(); ++i, ++at) {
+    if (pattern[i] != kSlot) continue;
+    const size_t begin = at;
+    const auto first = static_cast<NumberForm>(pattern[i + 1]);
+    const bool hex = first >= 1 && first <= kMaxHexDigits;
+    // A long run is told in pieces.
+    for (bool whole = true; whole && i < pattern.size() && pattern[i] == kSlot;
+         i += 2) {
+      char digits[24];
+      const auto form = static_cast<NumberForm>(pattern[i + 1]);
+      const unsigned size = PrintNumber(numbers[next++], form, digits);
+      at += size;
+      whole = size == (hex ? kMaxHexDigits : kMaxDecimalDigits);
+    }
+    --i;
+    --at;
+    runs += (hex ? "x" : "d") + std::to_string(begin) + "+" +
+            std::to_string(at + 1 - begin) + " ";
+  }
+  return runs;
+}
+
+TEST(TemplateSplit, FindsNumbersWhereverTheyLie) {
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text;
+    // Seldom a digit: runs meet the bounds of words of 64 characters.
+    const size_t rare = random() % 2 == 0 ? 12 : 60;
+    for (size_t n = random() % (i % 100 == 0 ? 1500 : 200); n > 0; --n) {
+      text.push_back("09abf-g/GA zzz"[random() % rare % 14]);
+    }
+    ASSERT_EQ(RunsOf(text), SplitSlowly(text)) << text;
   }
 }
 
