@@ -257,7 +257,26 @@ void AttributeTable::AddSlowly(const Owners& owners, uint32_t row) {
 void AttributeTable::Add(std::span<const RowRef> rows,
                          std::span<const Owners> owners) {
   Reserve(rows, owners);
-  for (const RowRef& ref : rows) {
+  // Rows of a trace lie in many batches, whose attributes do not fit into the
+  // caches: those of later rows are fetched while this one is copied.
+  constexpr size_t kFetchRanges = 16;
+  constexpr size_t kFetchAttributes = 8;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const RowRef& ref = rows[i];
+    if (i + kFetchRanges < rows.size()) {
+      const RowRef& later = rows[i + kFetchRanges];
+      __builtin_prefetch(&owners[later.batch].ranges[later.row]);
+      __builtin_prefetch(&owners[later.batch].shapes[later.row]);
+    }
+    if (i + kFetchAttributes < rows.size()) {
+      const RowRef& later = rows[i + kFetchAttributes];
+      const Owners& own = owners[later.batch];
+      const uint32_t begin = own.ranges[later.row].begin;
+      const Attr* attr = own.batch->data().attributes.data() + begin;
+      __builtin_prefetch(attr);
+      __builtin_prefetch(attr + 4);
+      __builtin_prefetch(own.codes.data() + begin);
+    }
     const Owners& own = owners[ref.batch];
     const Shape& shape = found_[own.shapes[ref.row]];
     if (!shape.plain) {

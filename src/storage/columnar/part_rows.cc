@@ -71,6 +71,13 @@ struct SpanKey {
 uint32_t OrderTrace(std::span<const model::SpanBatchPtr> batches,
                     std::span<RowRef> rows, std::vector<SpanKey>* keys) {
   keys->clear();
+  // Rows of a trace lie in many batches.
+  for (const RowRef ref : rows) {
+    const model::SpanColumns& spans = batches[ref.batch]->spans();
+    __builtin_prefetch(&spans.start[ref.row]);
+    __builtin_prefetch(&spans.span_id[ref.row]);
+    __builtin_prefetch(&spans.kind[ref.row]);
+  }
   for (const RowRef ref : rows) {
     const model::SpanColumns& spans = batches[ref.batch]->spans();
     keys->push_back({spans.start[ref.row].ns, spans.span_id[ref.row].value, ref,
