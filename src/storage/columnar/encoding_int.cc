@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "storage/columnar/encoding_bits.h"
 #include "storage/columnar/encoding_bytes.h"
+#include "storage/columnar/encoding_int_plan.h"
 #include "storage/columnar/encoding_zstd.h"
 
 // packed  := base u64 · base_width u8 · width u8 {blocks} ·
@@ -23,111 +24,6 @@ namespace {
 // More distinct values than this in a page are not worth a list.
 constexpr size_t kMaxIndexed = 1024;
 constexpr uint32_t kTransposeChunk = 4096;
-// An exception costs its position beside its bits.
-constexpr unsigned kMaxExceptions = 255;
-
-uint32_t BlockCount(size_t values) {
-  return static_cast<uint32_t>((values + kIntBlock - 1) / kIntBlock);
-}
-
-struct BlockPlan {
-  uint64_t base = 0;
-  uint8_t width = 0;  // without exceptions
-  uint8_t patched_width = 0;
-  uint8_t exceptions = 0;
-  uint8_t exception_width = 0;
-  uint32_t patched_bytes = 0;
-};
-
-// How many values of a block need each number of bits. Four counts side by
-// side: neighbours often need as many bits, and one counter would wait for
-// itself.
-std::array<uint16_t, 65> CountWidths(std::span<const uint64_t> block,
-                                     uint64_t base) {
-  std::array<std::array<uint16_t, 65>, 4> counts{};
-  size_t i = 0;
-  for (; i + 4 <= block.size(); i += 4) {
-    for (size_t j = 0; j < 4; ++j) {
-      ++counts[j][static_cast<size_t>(std::bit_width(block[i + j] - base))];
-    }
-  }
-  for (; i < block.size(); ++i) {
-    ++counts[0][static_cast<size_t>(std::bit_width(block[i] - base))];
-  }
-  for (size_t width = 0; width <= 64; ++width) {
-    counts[0][width] += static_cast<uint16_t>(
-        counts[1][width] + counts[2][width] + counts[3][width]);
-  }
-  return counts[0];
-}
-
-// Finds the width at which low bits plus exceptions are smallest.
-void PlanPatches(std::span<const uint64_t> block, BlockPlan* plan) {
-  plan->patched_width = plan->width;
-  plan->patched_bytes =
-      static_cast<uint32_t>(PackedBytes(block.size(), plan->width));
-  if (plan->width == 0) return;
-  const std::array<uint16_t, 65> with_width = CountWidths(block, plan->base);
-  unsigned exceptions = 0;
-  for (int width = plan->width - 1; width >= 0; --width) {
-    exceptions += with_width[width + 1];
-    if (exceptions > kMaxExceptions || exceptions > block.size() / 4) break;
-    const unsigned high = plan->width - width;
-    const auto bytes =
-        static_cast<uint32_t>(PackedBytes(block.size(), width) + exceptions +
-                              PackedBytes(exceptions, high));
-    if (bytes >= plan->patched_bytes) continue;
-    plan->patched_bytes = bytes;
-    plan->patched_width = static_cast<uint8_t>(width);
-    plan->exceptions = static_cast<uint8_t>(exceptions);
-    plan->exception_width = static_cast<uint8_t>(high);
-  }
-}
-
-struct PagePlan {
-  std::vector<BlockPlan> blocks;
-  uint64_t base = 0;
-  uint64_t greatest = 0;  // of all values
-  unsigned base_width = 0;
-  size_t packed_bytes = 0;
-  size_t patched_bytes = 0;
-};
-
-PagePlan PlanPage(std::span<const uint64_t> values, bool patches) {
-  PagePlan page;
-  page.blocks.resize(BlockCount(values.size()));
-  uint64_t smallest = UINT64_MAX;
-  uint64_t greatest = 0;
-  for (size_t b = 0; b < page.blocks.size(); ++b) {
-    const auto block = values.subspan(
-        b * kIntBlock,
-        std::min<size_t>(kIntBlock, values.size() - b * kIntBlock));
-    uint64_t low = block[0];
-    uint64_t high = block[0];
-    for (const uint64_t v : block) {
-      low = std::min(low, v);
-      high = std::max(high, v);
-    }
-    BlockPlan& plan = page.blocks[b];
-    plan.base = low;
-    plan.width = static_cast<uint8_t>(std::bit_width(high - low));
-    page.packed_bytes += 1 + PackedBytes(block.size(), plan.width);
-    if (patches) {
-      PlanPatches(block, &plan);
-      page.patched_bytes += 3 + plan.patched_bytes;
-    }
-    smallest = std::min(smallest, low);
-    greatest = std::max(greatest, low);
-    page.greatest = std::max(page.greatest, high);
-  }
-  page.base = smallest;
-  page.base_width = static_cast<unsigned>(std::bit_width(greatest - smallest));
-  const size_t rest =
-      9 + PackedBytes(page.blocks.size(), page.base_width) + kPackedSlack;
-  page.packed_bytes += rest;
-  page.patched_bytes += rest;
-  return page;
-}
 
 void WritePatchedBlock(std::span<const uint64_t> block, const BlockPlan& plan,
                        std::string* out) {
