@@ -26,6 +26,10 @@ constexpr size_t kTrialTexts = 8192;
 constexpr size_t kSampleBytes = 64 * 1024;
 constexpr int kSampleLevel = 1;
 
+// How many texts ahead the caches are told of. Larger: what was fetched is
+// gone again; smaller: not there yet.
+constexpr size_t kFetchTexts = 12;
+
 using model::AttrType;
 
 IntHint HintOf(const Column& column) {
@@ -48,7 +52,11 @@ std::vector<uint64_t> HashesOf(const std::vector<std::string_view>& texts) {
   std::vector<uint64_t> hashes;
   hashes.reserve(texts.size());
   std::string_view previous;
-  for (const std::string_view text : texts) {
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const std::string_view text = texts[i];
+    if (i + kFetchTexts < texts.size()) {
+      __builtin_prefetch(texts[i + kFetchTexts].data());
+    }
     const bool same = !hashes.empty() && text == previous;
     hashes.push_back(same ? hashes.back() : Hash64(text));
     previous = text;
@@ -148,16 +156,11 @@ ColumnBuilder::ColumnBuilder(Table table, std::string key, ColumnType type) {
   column_.key = std::move(key);
 }
 
-uint64_t* ColumnBuilder::Extend(size_t n) {
-  // Never shrinks: clearing what is overwritten anyway would cost as much as
-  // all that is done with small values.
-  if (values_.size() < size_ + n) {
-    values_.resize(n == 1 ? std::max(size_ + n, values_.size() * 2)
-                          : size_ + n);
-  }
-  uint64_t* const begin = values_.data() + size_;
-  size_ += n;
-  return begin;
+void ColumnBuilder::Grow(size_t n) {
+  capacity_ = n == 1 ? std::max<size_t>(64, capacity_ * 2) : size_ + n;
+  auto larger = std::make_unique_for_overwrite<uint64_t[]>(capacity_);
+  std::copy_n(values_.get(), size_, larger.get());
+  values_ = std::move(larger);
 }
 
 // Bytes that the column would take without a dictionary, guessed from the
@@ -218,10 +221,21 @@ void ColumnBuilder::FinishTexts(PageSink& sink,
     return WriteInts(sink, chunk);
   }
   texts_.reserve(size_);
-  for (const uint64_t value : values()) {
-    texts_.push_back(interner_.gave_up() ? batches[value >> 32]->String(
-                                               static_cast<uint32_t>(value))
-                                         : interner_.texts()[value]);
+  const auto text_of = [&](uint64_t reference) {
+    return batches[reference >> 32]->String(static_cast<uint32_t>(reference));
+  };
+  for (size_t i = 0; i < size_; ++i) {
+    if (!interner_.gave_up()) {
+      texts_.push_back(interner_.texts()[values_[i]]);
+      continue;
+    }
+    // Texts lie in many batches: where later ones are is fetched meanwhile.
+    if (i + kFetchTexts < size_) {
+      const uint64_t later = values_[i + kFetchTexts];
+      __builtin_prefetch(
+          &batches[later >> 32]->data().strings[static_cast<uint32_t>(later)]);
+    }
+    texts_.push_back(text_of(values_[i]));
   }
   WriteTexts(sink, chunk);
 }
@@ -253,8 +267,8 @@ void ColumnBuilder::WriteTexts(PageSink& sink, Chunk* chunk) {
 void ColumnBuilder::SetZone(Chunk* chunk) {
   chunk->has_zone = true;
   if (column_.type != TypeOf(AttrType::kDouble)) {
-    const auto [low, high] = std::minmax_element(
-        values_.begin(), values_.begin() + static_cast<ptrdiff_t>(size_));
+    const auto [low, high] =
+        std::minmax_element(values_.get(), values_.get() + size_);
     chunk->min = *low;
     chunk->max = *high;
     return;

@@ -99,7 +99,7 @@ class ColumnBuilder {
   TextInterner& interner() { return interner_; }
   const TextInterner& interner() const { return interner_; }
   // What was added since the last FinishChunk.
-  std::span<const uint64_t> values() const { return {values_.data(), size_}; }
+  std::span<const uint64_t> values() const { return {values_.get(), size_}; }
 
   // The text's code; `address` is the column's.
   uint32_t Intern(const model::SpanBatch& batch, model::StringCode text,
@@ -113,7 +113,11 @@ class ColumnBuilder {
   }
 
   // Room for `n` more values, to be filled before anything else is added.
-  uint64_t* Extend(size_t n);
+  uint64_t* Extend(size_t n) {
+    if (size_ + n > capacity_) Grow(n);
+    size_ += n;
+    return values_.get() + size_ - n;
+  }
   void Add(uint64_t value) { *Extend(1) = value; }
   // A text that nobody else keeps until FinishChunk.
   void AddOwnedText(std::string text) {
@@ -128,6 +132,7 @@ class ColumnBuilder {
   Column Take() { return std::move(column_); }
 
  private:
+  void Grow(size_t n);
   void FinishTexts(PageSink& sink, std::span<const model::SpanBatchPtr> batches,
                    Chunk* chunk);
   // Chooses between dictionary and plain pages by their size; once.
@@ -142,8 +147,10 @@ class ColumnBuilder {
   bool form_chosen_ = false;
   std::optional<bool> templates_;  // of texts; empty: not tried yet
   std::vector<uint32_t> rank_;     // interner's code -> dictionary position
-  std::vector<uint64_t> values_;   // the first size_ count
+  // Not a vector: nothing is cleared that is overwritten anyway.
+  std::unique_ptr<uint64_t[]> values_;
   size_t size_ = 0;
+  size_t capacity_ = 0;  // of values_
   std::vector<std::string_view> texts_;
   std::deque<std::string> owned_;
   uint32_t empties_ = 0;
