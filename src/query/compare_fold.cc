@@ -27,7 +27,7 @@ class CompareFold : public MetricsFold {
   CompareFold(const FoldPlan& plan, const TimeAxis& axis)
       : plan_(plan), axis_(axis), attributes_(plan.compared.size()) {}
 
-  Status Add(FrameEval& eval, const Mask& rows) override;
+  Status Add(FrameEval& eval, const Mask& rows, double weight) override;
   Status Merge(const MetricsFold& other) override;
   size_t MemoryBytes() const override {
     size_t bytes = 0;
@@ -78,7 +78,7 @@ Result<Mask> CompareFold::Selected(FrameEval& eval, const Mask& rows,
   return selected;
 }
 
-Status CompareFold::Add(FrameEval& eval, const Mask& rows) {
+Status CompareFold::Add(FrameEval& eval, const Mask& rows, double weight) {
   RETURN_IF_ERROR(eval.Load(plan_.start));
   const std::vector<uint64_t>& starts =
       eval.column(plan_.start.columns[0]).bits;
@@ -105,7 +105,7 @@ Status CompareFold::Add(FrameEval& eval, const Mask& rows) {
           attribute.too_many ? 0 : attribute.values.Add(value);
       Counts& counts =
           selected[row] != 0 ? attribute.selection : attribute.baseline;
-      counts[number * axis_.intervals + interval] += 1;
+      counts[number * axis_.intervals + interval] += weight;
     }
     RETURN_IF_ERROR(eval.TakeError());
     eval.Forget(compared.value.leaf);

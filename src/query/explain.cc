@@ -75,19 +75,31 @@ PlanNode PhysicalSearch(const SearchRequest& request, const SearchPlan& plan,
   return root;
 }
 
-PlanNode LogicalMetrics(const MetricsExpr& expr) {
+// What stands for all, and for how much.
+std::string SampleText(const Sampling& sampling) {
+  std::string text = ToString(sampling);
+  const double weight = 1 / (sampling.traces * sampling.spans);
+  if (weight > 1) text += fmt::format("; each counts {:.6g} times", weight);
+  return text;
+}
+
+PlanNode LogicalMetrics(const traceql::Query& whole, const MetricsExpr& expr) {
   PlanNode node;
   if (const auto* query = std::get_if<MetricsQuery>(&expr.node)) {
     node = {"series", traceql::Print(query->aggregate)};
     node.children.push_back(
         {"source", "whole traces; their spans that start in the range"});
+    const Sampling sampling = SamplingOf(whole, query->pipeline);
+    if (!sampling.everything()) {
+      node.children.push_back({"sample", SampleText(sampling)});
+    }
     Append(LogicalStages(query->pipeline), &node);
   } else if (const auto* binary =
                  std::get_if<traceql::MetricsBinary>(&expr.node)) {
     node = {"calculate", fmt::format("{}, series of equal labels",
                                      traceql::Symbol(binary->op))};
-    node.children.push_back(LogicalMetrics(*binary->left));
-    node.children.push_back(LogicalMetrics(*binary->right));
+    node.children.push_back(LogicalMetrics(whole, *binary->left));
+    node.children.push_back(LogicalMetrics(whole, *binary->right));
   } else {
     node = {"number", traceql::Print(std::get<traceql::ScalarExpr>(expr.node))};
   }
@@ -117,9 +129,14 @@ PlanNode PhysicalMetrics(const MetricsPlan& plan, bool cached, PlanNode scan,
   }
   for (const auto& function : plan.functions) {
     PlanNode node{"function", traceql::Print(*function->fold.aggregate)};
-    PlanNode pruning = printer.Pruning(function->pipeline);
+    const SampledPipeline& spans = function->spans;
+    PlanNode pruning = printer.Pruning(spans.pipeline);
     if (!pruning.children.empty()) node.children.push_back(std::move(pruning));
-    Append(printer.Stages(function->pipeline), &node);
+    if (!spans.sampling.everything()) {
+      node.children.push_back(printer.Operator(
+          "sample", SampleText(spans.sampling), &spans.sampling));
+    }
+    Append(printer.Stages(spans.pipeline), &node);
     node.children.push_back(printer.Operator(
         "fold", FoldText(function->fold, plan.axis), &function->fold));
     root.children.push_back(std::move(node));
@@ -186,7 +203,8 @@ Result<Explanation> ExplainMetrics(storage::TraceReader& reader,
   out.query = traceql::Print(*request.query);
   ASSIGN_OR_RETURN(const MetricsPlan plan,
                    MakeMetricsPlan(reader, context, request));
-  out.logical = LogicalMetrics(std::get<MetricsExpr>(request.query->root));
+  out.logical = LogicalMetrics(*request.query,
+                               std::get<MetricsExpr>(request.query->root));
   const bool cached = request.cache != nullptr && plan.cacheable();
   if (!analyze) {
     ASSIGN_OR_RETURN(PlanNode scan, PlannedScan(reader, context, ScanOf(plan),

@@ -156,10 +156,10 @@ class FrameEval {
   Status FilterOr(const Expr& expr, Mask* mask);
   Status FilterRows(const Expr& expr, Mask* mask);
   void TestColumn(const Expr& test, const storage::FrameColumn& column,
-                  size_t rows, Mask* holds, Mask* present);
+                  size_t rows, const Mask* among, Mask* holds, Mask* present);
   Status FilterEvents(const Expr& test, Mask* mask);
   void TestInts(const Expr& test, const storage::FrameColumn& column,
-                Mask* holds);
+                const Mask* among, Mask* holds);
   bool HoldsForSome(const Expr& truth, uint32_t row);
   bool Logic(const Expr& expr, uint32_t row, Binding binding);
   bool Truth(const Expr& expr, uint32_t row, Binding binding);

@@ -77,6 +77,10 @@ bool IsEventTest(const Expr& expr) {
           expr.leaf.kind == LeafKind::kLink);
 }
 
+bool IsAmong(const Mask* among, uint32_t row) {
+  return among == nullptr || (*among)[row] != 0;
+}
+
 // What attributes are stored as; of a value that is there.
 model::AttrValue StoredAt(const FrameColumn& column, uint32_t row) {
   if (column.form == Form::kValues) return column.values[row];
@@ -336,7 +340,7 @@ Status FrameEval::FilterOr(const Expr& expr, Mask* mask) {
 }
 
 void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
-                         Mask* holds) {
+                         const Mask* among, Mask* holds) {
   if (test.predicate.kind == Predicate::Kind::kShown) {
     const std::optional<int64_t>& wanted = test.predicate.shown_int;
     for (size_t row = 0; wanted && row < column.bits.size(); ++row) {
@@ -355,6 +359,7 @@ void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
   const std::vector<uint64_t>& bits = column.bits;
   if (test.predicate.kind != Predicate::Kind::kCompare || !whole) {
     for (uint32_t row = 0; row < bits.size(); ++row) {
+      if (!IsAmong(among, row)) continue;
       (*holds)[row] = test.predicate.Holds(FromColumn(column, type, row));
     }
     return;
@@ -386,9 +391,11 @@ void FrameEval::TestInts(const Expr& test, const FrameColumn& column,
 }
 
 // Whether the predicate holds of each row's value (or of nil), and which rows
-// have one.
+// have one. What is slower than a comparison is done for the rows in `among`
+// alone (nullptr: all); of others nothing is said.
 void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
-                           size_t rows, Mask* holds, Mask* present) {
+                           size_t rows, const Mask* among, Mask* holds,
+                           Mask* present) {
   holds->assign(rows, 0);
   const auto keep_present = [&](auto of) {
     if (present == nullptr) return;
@@ -411,11 +418,12 @@ void FrameEval::TestColumn(const Expr& test, const FrameColumn& column,
       return keep_present([&](size_t row) { return there[column.codes[row]]; });
     }
     case Form::kInts:
-      TestInts(test, column, holds);
+      TestInts(test, column, among, holds);
       break;
     case Form::kDoubles:
     case Form::kValues:
       for (uint32_t row = 0; row < rows; ++row) {
+        if (!IsAmong(among, row)) continue;
         const bool there = column.present.empty() || column.present[row] != 0;
         (*holds)[row] = there ? test.predicate.Holds(StoredAt(column, row))
                               : test.predicate.HoldsOfNothing();
@@ -466,7 +474,7 @@ Status FrameEval::FilterTest(const Expr& test, Mask* mask) {
     return {};
   }
   Mask holds;
-  TestColumn(test, column, mask->size(), &holds, nullptr);
+  TestColumn(test, column, mask->size(), mask, &holds, nullptr);
   for (size_t row = 0; row < mask->size(); ++row) (*mask)[row] &= holds[row];
   return {};
 }
@@ -477,12 +485,12 @@ Status FrameEval::FilterAny(const Expr& test, Mask* mask) {
   Mask out;
   Mask holds;
   Mask present;
-  TestColumn(test, *columns_[test.leaf.columns[2]], mask->size(), &out,
+  TestColumn(test, *columns_[test.leaf.columns[2]], mask->size(), mask, &out,
              nullptr);
   for (const size_t i : {1, 0}) {
     const FrameColumn& column = *columns_[test.leaf.columns[i]];
     if (column.form == Form::kAbsent) continue;
-    TestColumn(test, column, mask->size(), &holds, &present);
+    TestColumn(test, column, mask->size(), mask, &holds, &present);
     for (size_t row = 0; row < out.size(); ++row) {
       out[row] = present[row] != 0 ? holds[row] : out[row];
     }
@@ -498,8 +506,18 @@ Status FrameEval::FilterEvents(const Expr& test, Mask* mask) {
       test.leaf.of_event() ? *event_ends_ : *link_ends_;
   const FrameColumn& column = *columns_[test.leaf.columns[0]];
   const uint8_t of_none = test.predicate.HoldsOfNothing();
+  // Those of the rows that are left, where each costs something.
+  Mask among;
+  const bool some = column.form == Form::kValues;
+  if (some) among.resize(ends.empty() ? 0 : ends.back());
+  for (size_t row = 0; some && row < mask->size(); ++row) {
+    if ((*mask)[row] == 0) continue;
+    std::fill(among.begin() + (row == 0 ? 0 : ends[row - 1]),
+              among.begin() + ends[row], 1);
+  }
   Mask holds;
-  TestColumn(test, column, ends.empty() ? 0 : ends.back(), &holds, nullptr);
+  TestColumn(test, column, ends.empty() ? 0 : ends.back(),
+             some ? &among : nullptr, &holds, nullptr);
   uint32_t begin = 0;
   for (size_t row = 0; row < mask->size(); ++row) {
     const uint32_t end = ends[row];

@@ -107,7 +107,7 @@ class Worker : public UnitWorker {
 
  private:
   Status AddTo(MetricsFold& fold, const FoldPlan& plan, FrameEval& eval,
-               const Mask& rows);
+               const Mask& rows, double weight);
   Status Gather(storage::TraceFrame& frame, Folds& folds);
   Status Bring() {
     return so_far_ ? so_far_->Bring(&folds_, &brought_) : Status();
@@ -138,9 +138,9 @@ Result<bool> Worker::Known(const std::string& identity) {
 }
 
 Status Worker::AddTo(MetricsFold& fold, const FoldPlan& plan, FrameEval& eval,
-                     const Mask& rows) {
+                     const Mask& rows, double weight) {
   const Stopwatch watch;
-  RETURN_IF_ERROR(fold.Add(eval, rows));
+  RETURN_IF_ERROR(fold.Add(eval, rows, weight));
   RETURN_IF_ERROR(eval.TakeError());
   if (!profiles_) return {};
   OperatorCounts& counts = profile_.Of(&plan);
@@ -154,12 +154,11 @@ Status Worker::Gather(storage::TraceFrame& frame, Folds& folds) {
   FrameEval eval(frame, tables_, context_, profiles_ ? &profile_ : nullptr);
   for (size_t i = 0; i < folds.size(); ++i) {
     const FunctionPlan& function = *plan_.functions[i];
-    ASSIGN_OR_RETURN(const bool may, MayMatch(function.pipeline, eval));
-    if (!may) continue;
-    ASSIGN_OR_RETURN(Spansets sets, AllSpans(eval));
-    RETURN_IF_ERROR(RunPipeline(function.pipeline, eval, &sets));
-    if (!AnySet(sets.rows)) continue;
-    RETURN_IF_ERROR(AddTo(*folds[i], function.fold, eval, sets.rows));
+    RETURN_IF_ERROR(
+        RunSampled(function.spans, context_, eval,
+                   [&](FrameEval& of, const Mask& rows, double weight) {
+                     return AddTo(*folds[i], function.fold, of, rows, weight);
+                   }));
   }
   return {};
 }
@@ -238,8 +237,15 @@ std::string CacheName(const MetricsExpr& root, const MetricsPlan& plan,
       sliding
           ? fmt::format("{}", axis.end_ns - axis.start_ns)
           : fmt::format("{} {} {}", axis.start_ns, axis.step_ns, axis.end_ns);
-  return fmt::format("{}\n{} {}\n{}\n", traceql::Print(root), range, exemplars,
-                     judging == nullptr ? "" : judging->identity);
+  std::string name =
+      fmt::format("{}\n{} {}\n{}\n", traceql::Print(root), range, exemplars,
+                  judging == nullptr ? "" : judging->identity);
+  for (const auto& function : plan.functions) {
+    const Sampling& sampling = function->spans.sampling;
+    name += fmt::format("{} {} {}\n", sampling.traces, sampling.spans,
+                        static_cast<int>(sampling.adaptive));
+  }
+  return name;
 }
 
 using Workers = std::vector<std::unique_ptr<Worker>>;

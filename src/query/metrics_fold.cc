@@ -68,7 +68,7 @@ class Fold : public MetricsFold {
     }
   }
 
-  Status Add(FrameEval& eval, const Mask& rows) override;
+  Status Add(FrameEval& eval, const Mask& rows, double weight) override;
   Status Merge(const MetricsFold& other) override;
   void Seal() override;
   size_t MemoryBytes() const override {
@@ -112,6 +112,9 @@ class Fold : public MetricsFold {
   bool counts_only() const {
     return op_ == MetricsOp::kRate || op_ == MetricsOp::kCountOverTime;
   }
+  bool extreme() const {
+    return op_ == MetricsOp::kMinOverTime || op_ == MetricsOp::kMaxOverTime;
+  }
   bool buckets() const {
     return op_ == MetricsOp::kQuantileOverTime ||
            op_ == MetricsOp::kHistogramOverTime;
@@ -124,10 +127,16 @@ class Fold : public MetricsFold {
   Result<uint32_t> AddGroup(const GroupKey& key);
   Status FindGroups(FrameEval& eval, const Mask& rows);
   Status GroupByCodes(const FrameColumn& column, const Mask& rows);
-  void AddCounts(const Mask& rows, const std::vector<uint64_t>& starts);
+  void AddCounts(const Mask& rows, const std::vector<uint64_t>& starts,
+                 double weight);
   Status AddValues(FrameEval& eval, const Mask& rows,
-                   const std::vector<uint64_t>& starts);
-  void AddNumber(size_t cell, double number);
+                   const std::vector<uint64_t>& starts, double weight);
+  // `number`: of `count` spans, the sum or the extreme of theirs.
+  void AddNumber(size_t cell, double number, double count);
+  // What the value of a span adds, which counts as `weight`.
+  double NumberWeighted(double number, double weight) const {
+    return extreme() ? number : number * weight;
+  }
   Status AddExemplars(FrameEval& eval, const Mask& rows,
                       const std::vector<uint64_t>& starts);
   void Keep(Sighting sighting);
@@ -232,17 +241,18 @@ Status Fold::FindGroups(FrameEval& eval, const Mask& rows) {
   return {};
 }
 
-void Fold::AddCounts(const Mask& rows, const std::vector<uint64_t>& starts) {
+void Fold::AddCounts(const Mask& rows, const std::vector<uint64_t>& starts,
+                     double weight) {
   IntervalFinder finder(axis_);
   for (size_t row = 0; row < rows.size(); ++row) {
     if (rows[row] == 0) continue;
     const size_t interval = finder.Find(starts[row]);
     if (interval == TimeAxis::kOutside) continue;
-    counts_[group_of_[row] * axis_.intervals + interval] += 1;
+    counts_[group_of_[row] * axis_.intervals + interval] += weight;
   }
 }
 
-void Fold::AddNumber(size_t cell, double number) {
+void Fold::AddNumber(size_t cell, double number, double count) {
   double& known = numbers_[cell];
   if (counts_[cell] == 0) {
     known = number;
@@ -253,11 +263,11 @@ void Fold::AddNumber(size_t cell, double number) {
   } else {
     known += number;
   }
-  counts_[cell] += 1;
+  counts_[cell] += count;
 }
 
 Status Fold::AddValues(FrameEval& eval, const Mask& rows,
-                       const std::vector<uint64_t>& starts) {
+                       const std::vector<uint64_t>& starts, double weight) {
   RETURN_IF_ERROR(eval.Load(*plan_.value));
   // Only rows that count make a group.
   Mask counted = rows;
@@ -281,20 +291,20 @@ Status Fold::AddValues(FrameEval& eval, const Mask& rows,
     if (counted[row] == 0) continue;
     const size_t cell = group_of_[row] * axis_.intervals + intervals[row];
     if (buckets()) {
-      counts_[cell * kBuckets + PowerBucketOf(values[row].bits)] += 1;
+      counts_[cell * kBuckets + PowerBucketOf(values[row].bits)] += weight;
     } else {
-      AddNumber(cell, NumberOf(values[row]));
+      AddNumber(cell, NumberWeighted(NumberOf(values[row]), weight), weight);
     }
   }
   return {};
 }
 
-Status Fold::Add(FrameEval& eval, const Mask& rows) {
+Status Fold::Add(FrameEval& eval, const Mask& rows, double weight) {
   RETURN_IF_ERROR(eval.Load(plan_.start));
   const std::vector<uint64_t>& starts =
       eval.column(plan_.start.columns[0]).bits;
   if (plan_.value) {
-    RETURN_IF_ERROR(AddValues(eval, rows, starts));
+    RETURN_IF_ERROR(AddValues(eval, rows, starts, weight));
   } else {
     // A group that has no span on the axis is none.
     Mask counted = rows;
@@ -306,7 +316,7 @@ Status Fold::Add(FrameEval& eval, const Mask& rows) {
       }
     }
     RETURN_IF_ERROR(FindGroups(eval, counted));
-    AddCounts(counted, starts);
+    AddCounts(counted, starts, weight);
   }
   return exemplars_wanted_ > 0 ? AddExemplars(eval, rows, starts) : Status();
 }
@@ -393,11 +403,11 @@ Status Fold::Merge(const MetricsFold& base) {
   }
   other.ForEachCell([&](const SealedCell& cell) {
     const size_t to = groups[cell.group] * CellsOfGroup() + cell.cell;
-    if (!numbers_.empty()) {
-      AddNumber(to, cell.number);
-      counts_[to] -= 1;
+    if (numbers_.empty()) {
+      counts_[to] += cell.count;
+    } else {
+      AddNumber(to, cell.number, cell.count);
     }
-    counts_[to] += cell.count;
   });
   for (const Sighting& sighting : other.sightings_) {
     Sighting own = sighting;

@@ -70,9 +70,9 @@ class MetricsFold {
  public:
   virtual ~MetricsFold() = default;
 
-  // Adds the selected rows. kResourceExhausted: more series than memory for
-  // them.
-  virtual Status Add(FrameEval& eval, const Mask& rows) = 0;
+  // Adds the selected rows, each of which counts as `weight` spans.
+  // kResourceExhausted: more series than memory for them.
+  virtual Status Add(FrameEval& eval, const Mask& rows, double weight) = 0;
   // `other` is of an equal plan and axis, which need not be there any more.
   virtual Status Merge(const MetricsFold& other) = 0;
   // Lets go of what only Add needs.

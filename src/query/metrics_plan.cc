@@ -46,8 +46,8 @@ Expr LeafExpr(const Attribute& attribute, ColumnSet* columns) {
 class Planner {
  public:
   Planner(storage::TraceReader& reader, const RequestContext& context,
-          MetricsPlan* plan)
-      : reader_(reader), context_(context), plan_(plan) {}
+          const traceql::Query& query, MetricsPlan* plan)
+      : reader_(reader), context_(context), query_(query), plan_(plan) {}
 
   Status Add(const MetricsExpr& expr) {
     if (const auto* query = std::get_if<MetricsQuery>(&expr.node)) {
@@ -66,18 +66,21 @@ class Planner {
 
   storage::TraceReader& reader_;
   const RequestContext& context_;
+  const traceql::Query& query_;
   MetricsPlan* const plan_;
 };
 
 Status Planner::AddFunction(const MetricsQuery& query) {
   auto plan = std::make_unique<FunctionPlan>();
   plan->query = &query;
-  ASSIGN_OR_RETURN(plan->pipeline,
+  ASSIGN_OR_RETURN(plan->spans.pipeline,
                    MakePipeline(query.pipeline, &plan_->columns));
+  plan->spans.sampling = SamplingOf(query_, query.pipeline);
   FoldPlan& fold = plan->fold;
   fold.aggregate = &query.aggregate;
   fold.start.type = traceql::Type::kInt;
   fold.start.columns[0] = plan_->columns.Add(FrameField::kStart);
+  plan->spans.start = fold.start;
   if (query.aggregate.attribute) {
     fold.value = LeafExpr(*query.aggregate.attribute, &plan_->columns);
   }
@@ -139,7 +142,7 @@ Result<MetricsPlan> MakeMetricsPlan(storage::TraceReader& reader,
   ASSIGN_OR_RETURN(plan.axis, TimeAxis::Make(request));
   RETURN_IF_ERROR(AddJudging(reader, context, *request.query, request.judge,
                              &plan.columns));
-  Planner planner(reader, context, &plan);
+  Planner planner(reader, context, *request.query, &plan);
   RETURN_IF_ERROR(planner.Add(std::get<MetricsExpr>(request.query->root)));
   return plan;
 }

@@ -8,7 +8,7 @@
 #include "query/metrics.h"
 #include "query/metrics_fold.h"
 #include "query/profile.h"
-#include "query/spansets.h"
+#include "query/sampled_pipeline.h"
 #include "traceql/ast.h"
 
 namespace khtrace::query {
@@ -16,7 +16,7 @@ namespace khtrace::query {
 // One function over one pipeline.
 struct FunctionPlan {
   const traceql::MetricsQuery* query = nullptr;
-  PipelinePlan pipeline;
+  SampledPipeline spans;
   FoldPlan fold;
 };
 

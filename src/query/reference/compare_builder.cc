@@ -47,7 +47,8 @@ class CompareBuilder : public SeriesBuilder {
                  const TimeAxis& axis)
       : arguments_(arguments), axis_(axis) {}
 
-  Status Add(const Trace& trace, uint32_t row, size_t interval) override {
+  Status Add(const Trace& trace, uint32_t row, size_t interval,
+             double weight) override {
     ASSIGN_OR_RETURN(bool selected,
                      fields_.Holds(trace, row, arguments_.selection.condition));
     const auto start = static_cast<uint64_t>(arguments_.start_ns.value_or(0));
@@ -57,8 +58,8 @@ class CompareBuilder : public SeriesBuilder {
     }
     Side& side = selected ? selection_ : baseline_;
     for (const Label& label : LabelsOf(trace, row)) {
-      Count({label}, interval, &side.values);
-      Count({{label.key, {}}}, interval, &side.totals);
+      Count({label}, interval, weight, &side.values);
+      Count({{label.key, {}}}, interval, weight, &side.totals);
     }
     return {};
   }
@@ -77,10 +78,11 @@ class CompareBuilder : public SeriesBuilder {
     Table totals;
   };
 
-  void Count(const Key& key, size_t interval, Table* table) const {
+  void Count(const Key& key, size_t interval, double weight,
+             Table* table) const {
     Counts& counts = (*table)[key];
     counts.resize(axis_.intervals, 0);
-    ++counts[interval];
+    counts[interval] += weight;
   }
 
   static std::vector<Label> LabelsOf(const Trace& trace, uint32_t row);

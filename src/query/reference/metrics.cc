@@ -7,6 +7,7 @@
 #include "query/reference/reference.h"
 #include "query/reference/series_builder.h"
 #include "query/reference/trace.h"
+#include "query/sampling.h"
 #include "query/series.h"
 
 namespace khtrace::query::reference {
@@ -21,8 +22,9 @@ using traceql::ScalarExpr;
 
 class Runner {
  public:
-  Runner(std::span<const Trace> traces, const TimeAxis& axis)
-      : traces_(traces), axis_(axis) {}
+  Runner(std::span<const Trace> traces, const TimeAxis& axis,
+         const traceql::Query& query)
+      : traces_(traces), axis_(axis), query_(query) {}
 
   Result<Operand> Evaluate(const MetricsExpr& expr) {
     Operand out;
@@ -48,22 +50,51 @@ class Runner {
     const auto builder = aggregate.compare
                              ? MakeCompareBuilder(*aggregate.compare, axis_)
                              : MakeSeriesBuilder(aggregate, axis_);
+    const Sampling sampling = SamplingOf(query_, query.pipeline);
     for (const Trace& trace : traces_) {
-      ASSIGN_OR_RETURN(const std::vector<RowSet> sets,
-                       evaluator_.Run(trace, query.pipeline));
-      for (const RowSet& set : sets) {
-        for (const uint32_t row : set.rows) {
-          const size_t interval = axis_.IndexOf(trace.start(row));
-          if (interval == TimeAxis::kOutside) continue;
-          RETURN_IF_ERROR(builder->Add(trace, row, interval));
+      if (!Chosen(sampling, trace)) continue;
+      std::vector<uint32_t> rows;
+      for (uint32_t row = 0; row < trace.size(); ++row) {
+        if (sampling.spans_last || Chosen(sampling, trace, row)) {
+          rows.push_back(row);
         }
       }
+      ASSIGN_OR_RETURN(const std::vector<RowSet> sets,
+                       evaluator_.Run(trace, query.pipeline, std::move(rows)));
+      RETURN_IF_ERROR(Add(sampling, trace, sets, builder.get()));
     }
     return builder->Take();
   }
 
+  Status Add(const Sampling& sampling, const Trace& trace,
+             const std::vector<RowSet>& sets, SeriesBuilder* builder) const {
+    const double weight = 1 / (sampling.traces * sampling.spans);
+    for (const RowSet& set : sets) {
+      for (const uint32_t row : set.rows) {
+        const size_t interval = axis_.IndexOf(trace.start(row));
+        if (interval == TimeAxis::kOutside) continue;
+        if (!Chosen(sampling, trace, row)) continue;
+        RETURN_IF_ERROR(builder->Add(trace, row, interval, weight));
+      }
+    }
+    return {};
+  }
+
+  static uint64_t HashOf(const Trace& trace) {
+    return SampleHash(trace.batch().spans().trace_id[0]);
+  }
+  static bool Chosen(const Sampling& sampling, const Trace& trace) {
+    return SampleRange::Of(0, sampling.traces).Has(HashOf(trace));
+  }
+  static bool Chosen(const Sampling& sampling, const Trace& trace,
+                     uint32_t row) {
+    const uint64_t hash = SampleHash(HashOf(trace), trace.start(row));
+    return SampleRange::Of(0, sampling.spans).Has(hash);
+  }
+
   std::span<const Trace> traces_;
   const TimeAxis& axis_;
+  const traceql::Query& query_;
   PipelineEvaluator evaluator_;
 };
 
@@ -103,7 +134,7 @@ Result<MetricsResult> RunMetrics(std::span<const SpanBatchPtr> traces,
     ++result.stats.inspected_traces;
     result.stats.inspected_spans += trace.size();
   }
-  Runner runner(counted, result.axis);
+  Runner runner(counted, result.axis, *request.query);
   ASSIGN_OR_RETURN(Operand all,
                    runner.Evaluate(std::get<MetricsExpr>(request.query->root)));
   result.series = std::move(all.series);

@@ -42,11 +42,19 @@ Error ByZero(const ScalarExpr& expr) {
 
 Result<std::vector<RowSet>> PipelineEvaluator::Run(const Trace& trace,
                                                    const Pipeline& pipeline) {
+  std::vector<uint32_t> rows(trace.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  return Run(trace, pipeline, std::move(rows));
+}
+
+Result<std::vector<RowSet>> PipelineEvaluator::Run(const Trace& trace,
+                                                   const Pipeline& pipeline,
+                                                   std::vector<uint32_t> rows) {
   trace_ = &trace;
-  RowSet all;
-  all.rows.resize(trace.size());
-  std::iota(all.rows.begin(), all.rows.end(), 0);
-  ASSIGN_OR_RETURN(RowSets sets, RunOn(pipeline, std::move(all)));
+  if (rows.empty()) return std::vector<RowSet>();
+  RowSet input;
+  input.rows = std::move(rows);
+  ASSIGN_OR_RETURN(RowSets sets, RunOn(pipeline, std::move(input)));
   // by() makes them disjoint.
   std::sort(sets.begin(), sets.end(), [](const RowSet& a, const RowSet& b) {
     return a.rows.front() < b.rows.front();

@@ -29,6 +29,10 @@ class PipelineEvaluator {
   // on one side.
   Result<std::vector<RowSet>> Run(const Trace& trace,
                                   const traceql::Pipeline& pipeline);
+  // Of some of the trace's spans, ascending.
+  Result<std::vector<RowSet>> Run(const Trace& trace,
+                                  const traceql::Pipeline& pipeline,
+                                  std::vector<uint32_t> rows);
 
   FieldEvaluator& fields() { return fields_; }
 

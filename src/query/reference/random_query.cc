@@ -94,6 +94,16 @@ class Writer {
                     SecondStages()});
     }
   }
+  std::string Samples() {
+    constexpr std::string_view kHints[] = {"sample", "span_sample",
+                                           "trace_sample"};
+    constexpr std::string_view kShares[] = {"0.5", "0.25", "true", "0.7", "1"};
+    std::string out;
+    while (out.size() < 40 && bytes_.OneIn(6)) {
+      out += All({out.empty() ? " with(" : ", ", Of(kHints), "=", Of(kShares)});
+    }
+    return out.empty() ? out : out + ")";
+  }
 
  private:
   template <size_t n>
@@ -298,8 +308,9 @@ traceql::Query RandomSearchQuery(ByteSource& bytes) {
 }
 
 traceql::Query RandomMetricsQuery(ByteSource& bytes) {
-  return FirstSound(bytes, "{ } | rate()",
-                    [](Writer& w) { return w.Metrics(2); });
+  return FirstSound(bytes, "{ } | rate()", [](Writer& w) {
+    return All({w.Metrics(2), w.Samples()});
+  });
 }
 
 SearchRequest RandomSearchRequest(ByteSource& bytes) {

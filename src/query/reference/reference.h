@@ -11,8 +11,9 @@
 // the oracle that the real execution is held to. No index, no shortcut. The
 // traces come in the order asked for, and the search ends with the last one
 // that it may tell or count, so that what it does not reach cannot fail it. It
-// leaves out what is about cost or goes on elsewhere: max_bytes, cursors, and
-// hints that ask for samples.
+// leaves out what is about cost or goes on elsewhere: max_bytes and cursors.
+// A sample whose share is to be found out is everything, as it is where there
+// is little.
 
 namespace khtrace::query::reference {
 

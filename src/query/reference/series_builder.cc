@@ -25,8 +25,12 @@ constexpr double kNanosPerSecond = 1e9;
 
 // The spans of one group in one interval.
 struct Cell {
-  uint64_t spans = 0;
-  std::vector<double> numbers;  // in the series' unit
+  double spans = 0;
+  struct Number {
+    double value;  // in the series' unit
+    double weight;
+  };
+  std::vector<Number> numbers;
   PowerBuckets buckets;
 };
 
@@ -55,7 +59,8 @@ class Builder : public SeriesBuilder {
     }
   }
 
-  Status Add(const Trace& trace, uint32_t row, size_t interval) override {
+  Status Add(const Trace& trace, uint32_t row, size_t interval,
+             double weight) override {
     Value value;
     if (aggregate_.attribute) {
       value = FieldEvaluator::Evaluate(trace, row, *aggregate_.attribute);
@@ -64,9 +69,9 @@ class Builder : public SeriesBuilder {
     if (!Counts(sighting)) return {};
     Group& group = GroupOf(LabelsOf(trace, row));
     Cell& cell = group.cells[interval];
-    ++cell.spans;
-    if (sighting.value) cell.numbers.push_back(*sighting.value);
-    if (sighting.bucket) ++cell.buckets[*sighting.bucket];
+    cell.spans += weight;
+    if (sighting.value) cell.numbers.push_back({*sighting.value, weight});
+    if (sighting.bucket) cell.buckets[*sighting.bucket] += weight;
     group.sightings.push_back(std::move(sighting));
     return {};
   }
@@ -143,22 +148,27 @@ Sighting Builder::SightingOf(const Trace& trace, uint32_t row, size_t interval,
 }
 
 double Builder::SampleOf(const Cell& cell) const {
-  const auto spans = static_cast<double>(cell.spans);
-  const std::vector<double>& numbers = cell.numbers;
-  if (aggregate_.op == MetricsOp::kRate) return spans / axis_.Seconds();
-  if (aggregate_.op == MetricsOp::kCountOverTime) return spans;
+  const std::vector<Cell::Number>& numbers = cell.numbers;
+  if (aggregate_.op == MetricsOp::kRate) return cell.spans / axis_.Seconds();
+  if (aggregate_.op == MetricsOp::kCountOverTime) return cell.spans;
   if (numbers.empty()) return kNoSample;
   double sum = 0;
-  for (const double number : numbers) sum += number;
+  double least = numbers.front().value;
+  double most = least;
+  for (const auto& [value, weight] : numbers) {
+    sum += value * weight;
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
   switch (aggregate_.op) {
     case MetricsOp::kMinOverTime:
-      return *std::min_element(numbers.begin(), numbers.end());
+      return least;
     case MetricsOp::kMaxOverTime:
-      return *std::max_element(numbers.begin(), numbers.end());
+      return most;
     case MetricsOp::kSumOverTime:
       return sum;
     default:
-      return sum / spans;
+      return sum / cell.spans;
   }
 }
 

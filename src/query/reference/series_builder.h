@@ -22,14 +22,16 @@ struct LabelOrder {
   }
 };
 
-// Gathers spans into the series of one metrics function. Sampling hints change
-// nothing: every span counts once. Confined to one thread; borrows.
+// Gathers spans into the series of one metrics function. Confined to one
+// thread; borrows.
 class SeriesBuilder {
  public:
   virtual ~SeriesBuilder() = default;
 
-  // `interval` is where the span belongs on the axis.
-  virtual Status Add(const Trace& trace, uint32_t row, size_t interval) = 0;
+  // `interval` is where the span belongs on the axis, `weight` how many spans
+  // it counts as.
+  virtual Status Add(const Trace& trace, uint32_t row, size_t interval,
+                     double weight) = 0;
   virtual std::vector<Series> Take() = 0;
 };
 
