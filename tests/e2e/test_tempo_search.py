@@ -399,6 +399,24 @@ def fields(**values):
     return out
 
 
+def test_samples_of_a_metrics_query(server, shop):
+    def total(hint):
+        q = urllib.parse.quote("{ } | count_over_time()" + hint)
+        reply = server.get(
+            TEMPO, f"/api/metrics/query?q={q}"
+            f"&start={shop.now // SECOND - 600}&end={shop.now // SECOND}")
+        assert reply.status == 200, reply.body
+        return sum(series.get("value", 0) for series in reply.json["series"])
+
+    exact = total("")
+    assert exact > 0
+    assert total(" with(sample=1.0)") == exact
+    assert total(" with(sample=true)") > 0
+    half = total(" with(sample=0.5)")
+    assert half % 2 == 0 and half <= 2 * exact
+    assert half == total(" with(sample=0.5)")
+
+
 def stream(server, method, message):
     """The messages of a server-streaming call, on the port of HTTP."""
     with grpc.insecure_channel(f"127.0.0.1:{server.port(TEMPO)}") as channel:
