@@ -3,15 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
-#include <vector>
 
 #include "api/params.h"
 #include "api/query_handler.h"
@@ -19,10 +16,9 @@
 #include "api/tempo_metrics.h"
 #include "api/tempo_search.h"
 #include "api/tempo_tags.h"
+#include "api/tempo_trace_filter.h"
 #include "base/text.h"
 #include "codec/otlp.h"
-#include "model/span_batch_builder.h"
-#include "query/filter_trace.h"
 #include "query/find_traces.h"
 #include "wire/json_writer.h"
 #include "wire/protobuf.h"
@@ -139,45 +135,12 @@ std::string TraceByIdJson(const model::SpanBatch* trace, bool filtered) {
   return fmt::format(R"({{"trace":{{{}}},"metrics":{{}}{}}})", content, status);
 }
 
-// The condition in `q`, which is one filter and nothing else.
-Result<traceql::FieldExpr> ReadTraceFilter(std::string_view q) {
-  ASSIGN_OR_RETURN(traceql::Query query, ParseTempoQuery(q));
-  auto* pipeline = std::get_if<traceql::Pipeline>(&query.root);
-  traceql::SpansetExpr* spanset =
-      pipeline != nullptr && pipeline->stages.size() == 1
-          ? std::get_if<traceql::SpansetExpr>(&pipeline->stages[0])
-          : nullptr;
-  auto* filter = spanset == nullptr
-                     ? nullptr
-                     : std::get_if<traceql::SpansetFilter>(&spanset->node);
-  if (filter == nullptr) {
-    return Bad(
-        "invalid TraceQL filter: only a single TraceQL filter is supported: "
-        "got a structural or aggregate query");
-  }
-  return std::move(filter->condition);
-}
-
-// What `condition` leaves of the trace; nullptr: nothing.
-Result<model::SpanBatchPtr> Filtered(const ApiContext& api,
-                                     const RequestContext& context,
-                                     const model::SpanBatchPtr& trace,
-                                     const traceql::FieldExpr& condition) {
-  ASSIGN_OR_RETURN(const std::vector<model::RowIndex> rows,
-                   query::FilterTrace(context, trace, condition, api.judge));
-  if (rows.empty()) return model::SpanBatchPtr();
-  return std::make_shared<const model::SpanBatch>(model::Compact(*trace, rows));
-}
-
 // An unknown trace is 200 and empty here.
 Result<HttpResponse> TraceV2(const ApiContext& api,
                              const RequestContext& context,
                              const HttpRequest& request) {
-  const auto q = ParamReader(request.query, TempoWording).Text({"q"});
-  std::optional<traceql::FieldExpr> filter;
-  if (q) {
-    ASSIGN_OR_RETURN(filter, ReadTraceFilter(*q));
-  }
+  ASSIGN_OR_RETURN(const std::optional<TraceFilter> filter,
+                   ReadTraceFilter(request.query));
   model::SpanBatchPtr trace;
   auto fetched = Fetch(api, context, request);
   if (fetched) {
@@ -185,9 +148,12 @@ Result<HttpResponse> TraceV2(const ApiContext& api,
   } else if (fetched.error().code != Code::kNotFound) {
     return std::move(fetched).error();
   }
-  const bool filtered = filter && trace != nullptr;
-  if (filtered) {
-    ASSIGN_OR_RETURN(trace, Filtered(api, context, trace, *filter));
+  bool filtered = false;
+  if (filter && trace != nullptr) {
+    ASSIGN_OR_RETURN(model::SpanBatchPtr left,
+                     Apply(*filter, api, context, trace));
+    filtered = left != trace;
+    trace = std::move(left);
   }
   if (Accepts(request, kProtobufType)) {
     return ProtobufResponse(TraceByIdProtobuf(trace.get(), filtered));

@@ -224,14 +224,83 @@ TEST_F(Tempo, FiltersTheSpansOfATrace) {
               StartsWith(R"({"trace":{},"metrics":{},"status":"PARTIAL")"));
   EXPECT_EQ(Get("/api/v2/traces/7b?q=%7B%7D").body,
             R"({"trace":{},"metrics":{}})");
-  EXPECT_THAT(Get(target + "%7B%7D", protobuf_).body,
+  EXPECT_THAT(Get(target + "%7Bname%3D%22SELECT%22%7D", protobuf_).body,
               HasSubstr("\x18\x01\x22"));
+  // Nothing is missing: a whole trace.
+  EXPECT_EQ(Get(target + "%7B%7D").body, Get(target).body);
+  EXPECT_EQ(Get(target + "+%20").body, Get(target).body);
+  EXPECT_EQ(Get(target + "%7B%7D", protobuf_).body,
+            Get(target, protobuf_).body);
+}
+
+TEST_F(Tempo, RefusesWhatIsNoFilterOfATrace) {
+  Store({{.id = 1}});
+  const std::string target = fmt::format("/api/v2/traces/{}?q=", kTraceHex);
+  const std::string single =
+      "invalid TraceQL filter: only a single TraceQL filter is supported: got ";
   ExpectText(target + "%7B%7D%7Ccount()%3E1", 400,
-             "invalid TraceQL filter: only a single TraceQL filter is "
-             "supported: got a structural or aggregate query");
+             single + "a structural or aggregate query");
   ExpectText(target + "%7B%7D%3E%7B%7D", 400,
-             "invalid TraceQL filter: only a single TraceQL filter is "
-             "supported: got a structural or aggregate query");
+             single + "a structural or aggregate query");
+  ExpectText(target + "%7B%7D%7Crate()", 400, single + "a metrics query");
+  ExpectText(target + "%7B%7D%7C%7B%7D%7Cby(.a)", 400,
+             single + "3 pipeline elements");
+  const net::HttpResponse typo = Get(target + "%7B%20name%20%7D");
+  EXPECT_EQ(typo.status, 400);
+  EXPECT_THAT(typo.body,
+              StartsWith("invalid TraceQL filter: failed to parse TraceQL "
+                         "spanset filter: invalid query at line 1"));
+}
+
+// 1 is the root of 2 and 6, 2 of 3 (which fits), 3 of 4, 4 of 5.
+TEST_F(Tempo, TellsWhatIsAroundTheSpansThatFit) {
+  Store({{.id = 1, .name = "n1"},
+         {.id = 2, .parent = 1, .name = "n2"},
+         {.id = 3, .parent = 2, .name = "n3"},
+         {.id = 4, .parent = 3, .name = "n4"},
+         {.id = 5, .parent = 4, .name = "n5"},
+         {.id = 6, .parent = 1, .name = "n6"}});
+  const std::string target =
+      fmt::format("/api/v2/traces/{}?q=%7Bname%3D%22n3%22%7D", kTraceHex);
+  const auto told = [&](const std::string& params) {
+    const std::string body = Get(target + params).body;
+    std::string names;
+    for (const char* n : {"1", "2", "3", "4", "5", "6"}) {
+      const std::string name = fmt::format(R"("name":"n{}")", n);
+      if (body.find(name) != std::string::npos) names += n;
+    }
+    EXPECT_THAT(body, HasSubstr(R"("status":"PARTIAL")"));
+    return names;
+  };
+  EXPECT_EQ(told(""), "3");
+  EXPECT_EQ(told("&match_depth=1"), "34");
+  EXPECT_EQ(told("&match_depth=-1"), "345");
+  EXPECT_EQ(told("&match_depth=99999999999"), "345");
+  EXPECT_EQ(told("&keep_hierarchy=true"), "123");
+  EXPECT_EQ(told("&keep_hierarchy=1&ancestor_depth=1"), "23");
+  EXPECT_EQ(told("&keep_hierarchy=true&ancestor_depth=0"), "3");
+  EXPECT_EQ(told("&keep_hierarchy=true&ancestor_depth=1&match_depth=1"), "234");
+  // Without it, nobody looks at the depth.
+  EXPECT_EQ(told("&ancestor_depth=-7"), "3");
+  EXPECT_EQ(told("&keep_hierarchy=false&ancestor_depth=2"), "3");
+}
+
+TEST_F(Tempo, RefusesDepthsThatAreNone) {
+  Store({{.id = 1}});
+  const std::string target =
+      fmt::format("/api/v2/traces/{}?q=%7B%7D", kTraceHex);
+  ExpectText(target + "&match_depth=-2", 400,
+             "invalid value for match_depth: must be >= -1");
+  ExpectText(target + "&keep_hierarchy=true&ancestor_depth=-2", 400,
+             "invalid value for ancestor_depth: must be >= -1");
+  EXPECT_THAT(Get(target + "&match_depth=two").body,
+              StartsWith("invalid value for match_depth: "));
+  EXPECT_THAT(Get(target + "&keep_hierarchy=perhaps").body,
+              StartsWith("invalid value for keep_hierarchy: "));
+  // Without `q` they say nothing.
+  EXPECT_EQ(
+      Get(fmt::format("/api/v2/traces/{}?match_depth=-2", kTraceHex)).status,
+      200);
 }
 
 }  // namespace

@@ -399,6 +399,31 @@ def fields(**values):
     return out
 
 
+def test_part_of_a_trace_is_told_with_what_is_around(server, shop):
+    trace_id = shop.hex(0)[0]
+
+    def spans(params):
+        reply = server.get(TEMPO, f"/api/v2/traces/{trace_id}?{params}")
+        assert reply.status == 200, reply.body
+        trace = reply.json["trace"]
+        return reply.json.get("status"), sum(
+            len(scope["spans"]) for resource in trace.get("resourceSpans", [])
+            for scope in resource["scopeSpans"])
+
+    everything = spans("")[1]
+    leaf = "q=" + urllib.parse.quote("{ span:childCount = 0 }")
+    status, leaves = spans(leaf)
+    assert status == "PARTIAL" and 0 < leaves < everything
+    assert spans(leaf + "&keep_hierarchy=true") == (None, everything)
+    root = "q=" + urllib.parse.quote("{ nestedSetParent < 0 }")
+    assert spans(root) == ("PARTIAL", 1)
+    assert spans(root + "&match_depth=-1") == (None, everything)
+    reply = server.get(
+        TEMPO, f"/api/v2/traces/{trace_id}?{root}&match_depth=-2")
+    assert reply.status == 400
+    assert reply.text.strip() == "invalid value for match_depth: must be >= -1"
+
+
 def test_samples_of_a_metrics_query(server, shop):
     def total(hint):
         q = urllib.parse.quote("{ } | count_over_time()" + hint)
