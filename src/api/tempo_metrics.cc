@@ -119,11 +119,12 @@ Result<query::MetricsResult> Run(const ApiContext& api,
 }
 
 // Series go ahead of the response as far as they are counted.
-Result<net::HttpResponse> StreamRange(const ApiContext& api,
-                                      const RequestContext& context,
-                                      const net::HttpRequest& request,
-                                      const TempoMetrics& metrics) {
-  SeriesStream stream;
+Result<net::HttpResponse> StreamSeries(const ApiContext& api,
+                                       const RequestContext& context,
+                                       const net::HttpRequest& request,
+                                       const TempoMetrics& metrics,
+                                       bool instant) {
+  SeriesStream stream(instant);
   query::MetricsProgress progress;
   progress.tell = [&](const query::MetricsResult& so_far) {
     // What does not fit comes with the next one.
@@ -209,7 +210,9 @@ Result<net::HttpResponse> AnswerQueryRange(const ApiContext& api,
                                            const net::HttpRequest& request) {
   ASSIGN_OR_RETURN(const TempoMetrics metrics,
                    ReadTempoMetrics(request.query, api.clock.Now()));
-  if (request.send_ahead) return StreamRange(api, context, request, metrics);
+  if (request.send_ahead) {
+    return StreamSeries(api, context, request, metrics, /*instant=*/false);
+  }
   ASSIGN_OR_RETURN(const query::MetricsResult result,
                    Run(api, context, metrics, nullptr));
   net::HttpResponse response =
@@ -227,6 +230,9 @@ Result<net::HttpResponse> AnswerQueryInstant(const ApiContext& api,
                    ReadTempoMetrics(request.query, api.clock.Now()));
   metrics.instant = true;
   metrics.max_exemplars = 0;
+  if (request.send_ahead) {
+    return StreamSeries(api, context, request, metrics, /*instant=*/true);
+  }
   ASSIGN_OR_RETURN(const query::MetricsResult result,
                    Run(api, context, metrics, nullptr));
   net::HttpResponse response =

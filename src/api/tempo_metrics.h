@@ -49,9 +49,12 @@ std::string QueryRangeProtobuf(const query::MetricsResult& result);
 std::string QueryInstantJson(const query::MetricsResult& result);
 std::string QueryInstantProtobuf(const query::MetricsResult& result);
 
-// What of a range query's series is not known to the client of a stream yet.
+// What of a query's series is not known to the client of a stream yet.
 class SeriesStream {
  public:
+  // `instant`: of each series its first value (QueryInstantResponse).
+  explicit SeriesStream(bool instant) : instant_(instant) {}
+
   // As many series of `result` as kMaxMessageBytes allow, from `*next` on (one
   // at least), each without the samples that were sent before. `*next`: those
   // that are left begin there. Counts as sent.
@@ -61,6 +64,7 @@ class SeriesStream {
 
  private:
   using Samples = std::map<std::string, std::vector<double>>;  // by labels
+  const bool instant_;
   Samples sent_;
   std::vector<std::pair<std::string, std::optional<std::vector<double>>>>
       before_;  // of the last message's series

@@ -152,14 +152,15 @@ class ProtobufAnswer {
   }
 
   void Instant(const MetricsResult& result) {
-    for (const Series& series : result.series) {
-      if (series.values.empty() || std::isnan(series.values[0])) continue;
-      const size_t begin = w_.Begin(1);
-      Labels(series.labels);
-      Value(2, series.values[0]);
-      w_.End(begin);
-    }
+    for (const Series& series : result.series) InstantSeries(series);
     End(result);
+  }
+  void InstantSeries(const Series& series) {
+    if (series.values.empty() || std::isnan(series.values[0])) return;
+    const size_t begin = w_.Begin(1);
+    Labels(series.labels);
+    Value(2, series.values[0]);
+    w_.End(begin);
   }
 
   void Labels(const std::vector<Label>& labels) {
@@ -214,7 +215,11 @@ std::string SeriesStream::Message(const MetricsResult& result, size_t* next) {
                                  [](double v) { return !std::isnan(v); });
     if (!any && series.exemplars.empty() && known != sent_.end()) continue;
     const size_t size = body.size();
-    answer.RangeSeries(result.axis, series, changed);
+    if (instant_) {
+      if (any) answer.InstantSeries(series);
+    } else {
+      answer.RangeSeries(result.axis, series, changed);
+    }
     if (body.size() > kMaxMessageBytes && size > 0) {
       body.resize(size);
       break;

@@ -185,7 +185,7 @@ TEST(TempoMetricsStream, MessagesHaveWhatIsNewSinceTheOneBefore) {
   result.series[0].exemplars.clear();
   query::MetricsResult nothing = result;
   nothing.series.clear();
-  SeriesStream stream;
+  SeriesStream stream(/*instant=*/false);
   size_t next = 0;
   EXPECT_EQ(stream.Message(result, &next), QueryRangeProtobuf(result));
   EXPECT_EQ(next, 1u);
@@ -219,7 +219,7 @@ TEST(TempoMetricsStream, MessagesAreBounded) {
         {"n", Static(std::string(400 << 10, static_cast<char>('a' + i)))}};
     series.values = {1};
   }
-  SeriesStream stream;
+  SeriesStream stream(/*instant=*/false);
   std::vector<size_t> ends;
   for (size_t next = 0; next < result.series.size();) {
     EXPECT_LT(stream.Message(result, &next).size(), (1u << 20) + 100);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -135,6 +137,96 @@ TEST_F(TempoStream, SeriesOfAllMessagesAreThoseOfTheAnswerInOnePiece) {
   EXPECT_GE(messages.size(), 2u);
   EXPECT_EQ(FieldsOf(messages, 1), FieldsOf({whole.body}, 1));
   EXPECT_EQ(FieldsOf(messages, 1).size(), 1u);
+}
+
+TEST_F(TempoStream, InstantValuesOfAllMessagesAreThoseOfTheAnswer) {
+  StoreTraces(50, 10);
+  std::string message;
+  wire::ProtoWriter w(message);
+  w.Bytes(1, "{ } | count_over_time() by (resource.service.name)");
+  w.Varint(2, kTestEpoch);
+  w.Varint(3, kTestEpoch + 60 * kSecond);
+  const net::HttpResponse whole =
+      Get("/api/metrics/query?q=%7B%7D%7Ccount_over_time()by"
+          "(resource.service.name)&start=1767225600&end=1767225660",
+          {{"Accept", "application/protobuf"}});
+  const auto messages = Stream("MetricsQueryInstant", message);
+  EXPECT_GE(messages.size(), 2u);
+  EXPECT_EQ(FieldsOf({messages[0]}, 1).size(), 0u);
+  EXPECT_EQ(FieldsOf(messages, 1), FieldsOf({whole.body}, 1));
+  EXPECT_EQ(FieldsOf(messages, 1).size(), 1u);
+}
+
+std::set<std::string> SetOf(const std::vector<std::string>& values) {
+  return {values.begin(), values.end()};
+}
+
+// By method and request, what the same question is over HTTP.
+struct TagQuestion {
+  std::string method;
+  std::string message;
+  std::string target;
+};
+
+std::vector<TagQuestion> TagQuestions() {
+  std::string names;
+  wire::ProtoWriter(names).Bytes(2, "{ name != `` }");
+  std::string values;
+  wire::ProtoWriter(values).Bytes(1, "name");
+  std::string of_trace;
+  wire::ProtoWriter w(of_trace);
+  w.Bytes(1, "resource.service.name");
+  w.Bytes(2, "{ name != `` }");
+  return {
+      {"SearchTags", names, "/api/search/tags?q=%7Bname!=%60%60%7D"},
+      {"SearchTagsV2", names, "/api/v2/search/tags?q=%7Bname!=%60%60%7D"},
+      {"SearchTagValues", values, "/api/search/tag/name/values"},
+      {"SearchTagValuesV2", values, "/api/v2/search/tag/name/values"},
+      {"SearchTagValuesV2", of_trace,
+       "/api/v2/search/tag/resource.service.name/values?q=%7Bname!=%60%60%7D"},
+  };
+}
+
+TEST_F(TempoStream, TagsOfAllMessagesAreThoseOfTheAnswer) {
+  for (uint64_t i = 0; i < 40; ++i) {
+    Store({{.trace = {1, i + 1},
+            .name = std::string(60'000, static_cast<char>('a' + i % 26)),
+            .start = kTestEpoch + i * kSecond}});
+  }
+  for (const TagQuestion& question : TagQuestions()) {
+    const net::HttpResponse whole =
+        Get(question.target, {{"Accept", "application/protobuf"}});
+    const std::vector<std::string> expected = FieldsOf({whole.body}, 1);
+    ASSERT_GT(expected.size(), 0u) << question.target;
+    for (const bool takes : {true, false}) {
+      const auto messages = Stream(question.method, question.message, takes);
+      const std::vector<std::string> told = FieldsOf(messages, 1);
+      EXPECT_EQ(told.size(), expected.size()) << question.target;
+      EXPECT_TRUE(SetOf(told) == SetOf(expected)) << question.target;
+      if (!takes) continue;
+      // The first one tells how much there is to do, the last that it is done.
+      ASSERT_GE(messages.size(), 2u) << question.target;
+      EXPECT_EQ(FieldsOf({messages.front()}, 1).size(), 0u);
+      EXPECT_EQ(FieldsOf({messages.front()}, 2).size(), 1u);
+      EXPECT_EQ(FieldsOf(messages, 2).back(), FieldsOf({whole.body}, 2).back());
+    }
+  }
+}
+
+TEST_F(TempoStream, TagValuesKeepTheirLimit) {
+  StoreTraces(10, 1);
+  for (uint64_t i = 0; i < 20; ++i) {
+    Store({{.trace = {2, i + 1},
+            .name = fmt::format("n{}", i),
+            .start = kTestEpoch + i * kSecond}});
+  }
+  std::string message;
+  wire::ProtoWriter w(message);
+  w.Bytes(1, "name");
+  w.Varint(6, 7);
+  const auto values = FieldsOf(Stream("SearchTagValuesV2", message), 1);
+  EXPECT_EQ(values.size(), 7u);
+  EXPECT_EQ(SetOf(values).size(), 7u);
 }
 
 TEST_F(TempoStream, ErrorsEndIt) {

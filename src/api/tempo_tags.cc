@@ -62,42 +62,95 @@ Result<TagParams> ReadTagParams(const net::QueryParams& query) {
 }
 
 struct NameQuestion {
-  storage::AttributeKeys keys;
-  query::QueryStats stats;  // where spans were asked
+  TagParams params;
   std::string scope;
-  size_t limit = 0;
+  std::optional<traceql::FieldExpr> filter;  // no span tells the intrinsics
 };
 
-Result<NameQuestion> AskForNames(const ApiContext& api,
-                                 const RequestContext& context,
-                                 const HttpRequest& request) {
+Result<NameQuestion> ReadNameQuestion(const HttpRequest& request) {
   NameQuestion question;
   question.scope = request.query.Get("scope").value_or("");
   if (std::find(kScopes.begin(), kScopes.end(), question.scope) ==
       kScopes.end()) {
     return Bad(fmt::format("invalid scope: {}", SanitizeUtf8(question.scope)));
   }
-  ASSIGN_OR_RETURN(const TagParams params, ReadTagParams(request.query));
-  question.limit = params.limit;
-  ASSIGN_OR_RETURN(const std::optional<traceql::FieldExpr> filter,
+  ASSIGN_OR_RETURN(question.params, ReadTagParams(request.query));
+  ASSIGN_OR_RETURN(question.filter,
                    ReadTagFilter(request.query.Get("q").value_or("")));
-  // No span tells the intrinsics.
-  if (!filter || question.scope == "intrinsic") {
-    ASSIGN_OR_RETURN(question.keys,
+  if (question.scope == "intrinsic") question.filter.reset();
+  return question;
+}
+
+Result<query::TagNames> AskForNames(const ApiContext& api,
+                                    const RequestContext& context,
+                                    const NameQuestion& question,
+                                    const query::TagNamesProgress* progress) {
+  const TagParams& params = question.params;
+  if (!question.filter) {
+    query::TagNames names;
+    ASSIGN_OR_RETURN(names.keys,
                      api.reader.Keys(context, params.start, params.end));
-    return question;
+    return names;
   }
   query::TagNamesRequest wanted;
-  wanted.filter = &*filter;
+  wanted.filter = &*question.filter;
   wanted.start = params.start;
   wanted.end = params.end;
   wanted.helpers = &api.cpu;
   wanted.judge = api.judge;
-  ASSIGN_OR_RETURN(query::TagNames names,
-                   query::FindTagNames(api.reader, context, wanted));
-  question.keys = std::move(names.keys);
-  question.stats = names.stats;
-  return question;
+  wanted.progress = progress;
+  return query::FindTagNames(api.reader, context, wanted);
+}
+
+// The messages of an answer that go behind those that went ahead; where it is
+// no stream, in one piece: messages one behind the other are one message.
+template <typename Next>  // std::string(bool* more)
+HttpResponse LastMessages(bool streams, const Next& next) {
+  HttpResponse response = ProtobufResponse("");
+  for (;;) {
+    bool more = false;
+    std::string message = next(&more);
+    if (more && streams) {
+      response.ahead.push_back(std::move(message));
+      continue;
+    }
+    response.body += message;
+    if (!more) return response;
+  }
+}
+
+// `mixed`: names without their scopes.
+Result<HttpResponse> ProtobufNames(const ApiContext& api,
+                                   const RequestContext& context,
+                                   const HttpRequest& request,
+                                   const NameQuestion& question, bool mixed) {
+  const auto listed = [&](const storage::AttributeKeys& keys) {
+    if (!mixed) return ListTagScopes(keys, question.scope, 0);
+    return std::vector<TagScope>{{"", ListTagNames(keys, question.scope, 0)}};
+  };
+  NameStream stream(mixed, question.params.limit);
+  query::TagNamesProgress progress;
+  progress.tell = [&](const storage::AttributeKeys& so_far,
+                      const query::QueryStats& stats) {
+    // The names of intrinsics are no find: they come at the end.
+    std::vector<TagScope> scopes = listed(so_far);
+    std::erase_if(scopes, [](const TagScope& scope) {
+      return scope.name == "intrinsic";
+    });
+    bool more = false;
+    if (!request.send_ahead(stream.Message(scopes, stats, &more))) {
+      stream.TakeBack();
+    }
+  };
+  ASSIGN_OR_RETURN(const query::TagNames names,
+                   AskForNames(api, context, question,
+                               request.send_ahead ? &progress : nullptr));
+  const std::vector<TagScope> scopes = listed(names.keys);
+  HttpResponse response = LastMessages(
+      request.send_ahead != nullptr,
+      [&](bool* more) { return stream.Message(scopes, names.stats, more); });
+  WarnOfLosses(names.stats, &response);
+  return response;
 }
 
 // The name in "{name}/values".
@@ -122,10 +175,10 @@ Attribute AttributeNamed(const std::string& name) {
   return attribute;
 }
 
-Result<query::TagValues> AskForValues(const ApiContext& api,
-                                      const RequestContext& context,
-                                      const HttpRequest& request,
-                                      Attribute attribute) {
+Result<query::TagValues> AskForValues(
+    const ApiContext& api, const RequestContext& context,
+    const HttpRequest& request, Attribute attribute,
+    const query::TagValuesProgress* progress) {
   ASSIGN_OR_RETURN(const TagParams params, ReadTagParams(request.query));
   ASSIGN_OR_RETURN(const std::optional<traceql::FieldExpr> filter,
                    ReadTagFilter(request.query.Get("q").value_or("")));
@@ -138,6 +191,7 @@ Result<query::TagValues> AskForValues(const ApiContext& api,
   wanted.limit = params.limit;
   wanted.helpers = &api.cpu;
   wanted.judge = api.judge;
+  wanted.progress = progress;
   return query::FindTagValues(api.reader, context, wanted);
 }
 
@@ -149,33 +203,66 @@ void WarnOfGaps(const query::TagValues& values, HttpResponse* response) {
       response);
 }
 
+Result<HttpResponse> ProtobufValues(const ApiContext& api,
+                                    const RequestContext& context,
+                                    const HttpRequest& request,
+                                    Attribute attribute, bool typed) {
+  ValueStream stream(typed);
+  query::TagValuesProgress progress;
+  progress.tell = [&](std::span<const traceql::Static> found,
+                      const query::QueryStats& stats) -> size_t {
+    size_t taken = 0;
+    if (request.send_ahead(stream.Message(found, stats, &taken))) return taken;
+    stream.TakeBack();
+    return 0;
+  };
+  ASSIGN_OR_RETURN(const query::TagValues values,
+                   AskForValues(api, context, request, std::move(attribute),
+                                request.send_ahead ? &progress : nullptr));
+  std::span<const traceql::Static> rest(values.values);
+  HttpResponse response =
+      LastMessages(request.send_ahead != nullptr, [&](bool* more) {
+        size_t taken = 0;
+        std::string message = stream.Message(rest, values.stats, &taken);
+        rest = rest.subspan(taken);
+        *more = !rest.empty();
+        return message;
+      });
+  WarnOfGaps(values, &response);
+  return response;
+}
+
 }  // namespace
 
 Result<HttpResponse> AnswerTagNames(const ApiContext& api,
                                     const RequestContext& context,
                                     const HttpRequest& request) {
-  ASSIGN_OR_RETURN(const NameQuestion question,
-                   AskForNames(api, context, request));
-  const auto names =
-      ListTagNames(question.keys, question.scope, question.limit);
-  HttpResponse response = Accepts(request, kProtobufType)
-                              ? ProtobufResponse(TagNamesProtobuf(names))
-                              : net::JsonResponse(200, TagNamesJson(names));
-  WarnOfLosses(question.stats, &response);
+  ASSIGN_OR_RETURN(const NameQuestion question, ReadNameQuestion(request));
+  if (Accepts(request, kProtobufType)) {
+    return ProtobufNames(api, context, request, question, /*mixed=*/true);
+  }
+  ASSIGN_OR_RETURN(const query::TagNames names,
+                   AskForNames(api, context, question, nullptr));
+  HttpResponse response = net::JsonResponse(
+      200, TagNamesJson(ListTagNames(names.keys, question.scope,
+                                     question.params.limit)));
+  WarnOfLosses(names.stats, &response);
   return response;
 }
 
 Result<HttpResponse> AnswerTagScopes(const ApiContext& api,
                                      const RequestContext& context,
                                      const HttpRequest& request) {
-  ASSIGN_OR_RETURN(const NameQuestion question,
-                   AskForNames(api, context, request));
-  const auto scopes =
-      ListTagScopes(question.keys, question.scope, question.limit);
-  HttpResponse response = Accepts(request, kProtobufType)
-                              ? ProtobufResponse(TagScopesProtobuf(scopes))
-                              : net::JsonResponse(200, TagScopesJson(scopes));
-  WarnOfLosses(question.stats, &response);
+  ASSIGN_OR_RETURN(const NameQuestion question, ReadNameQuestion(request));
+  if (Accepts(request, kProtobufType)) {
+    return ProtobufNames(api, context, request, question, /*mixed=*/false);
+  }
+  ASSIGN_OR_RETURN(const query::TagNames names,
+                   AskForNames(api, context, question, nullptr));
+  HttpResponse response = net::JsonResponse(
+      200, TagScopesJson(ListTagScopes(names.keys, question.scope,
+                                       question.params.limit)));
+  WarnOfLosses(names.stats, &response);
   return response;
 }
 
@@ -183,11 +270,15 @@ Result<HttpResponse> AnswerTagValues(const ApiContext& api,
                                      const RequestContext& context,
                                      const HttpRequest& request) {
   ASSIGN_OR_RETURN(const std::string name, TagName(request));
-  ASSIGN_OR_RETURN(const query::TagValues values,
-                   AskForValues(api, context, request, AttributeNamed(name)));
-  HttpResponse response = Accepts(request, kProtobufType)
-                              ? ProtobufResponse(TagValuesProtobuf(values))
-                              : net::JsonResponse(200, TagValuesJson(values));
+  Attribute attribute = AttributeNamed(name);
+  if (Accepts(request, kProtobufType)) {
+    return ProtobufValues(api, context, request, std::move(attribute),
+                          /*typed=*/false);
+  }
+  ASSIGN_OR_RETURN(
+      const query::TagValues values,
+      AskForValues(api, context, request, std::move(attribute), nullptr));
+  HttpResponse response = net::JsonResponse(200, TagValuesJson(values));
   WarnOfGaps(values, &response);
   return response;
 }
@@ -203,14 +294,16 @@ Result<HttpResponse> AnswerTagValuesV2(const ApiContext& api,
                     "identifier {}: {}",
                     SanitizeUtf8(name), attribute.error().message));
   }
-  ASSIGN_OR_RETURN(const query::TagValues values,
-                   AskForValues(api, context, request, *std::move(attribute)));
-  HttpResponse response =
-      Accepts(request, kProtobufType)
-          ? ProtobufResponse(TagValuesV2Protobuf(values))
-          : net::JsonResponse(200, Accepts(request, kLlmType)
-                                       ? TagValuesLlmJson(values)
-                                       : TagValuesV2Json(values));
+  if (Accepts(request, kProtobufType)) {
+    return ProtobufValues(api, context, request, *std::move(attribute),
+                          /*typed=*/true);
+  }
+  ASSIGN_OR_RETURN(
+      const query::TagValues values,
+      AskForValues(api, context, request, *std::move(attribute), nullptr));
+  HttpResponse response = net::JsonResponse(200, Accepts(request, kLlmType)
+                                                     ? TagValuesLlmJson(values)
+                                                     : TagValuesV2Json(values));
   WarnOfGaps(values, &response);
   return response;
 }

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/api_context.h"
@@ -36,16 +40,61 @@ std::vector<std::string_view> ListTagNames(const storage::AttributeKeys& keys,
 
 // SearchTagsV2Response and SearchTagsResponse.
 std::string TagScopesJson(std::span<const TagScope> scopes);
-std::string TagScopesProtobuf(std::span<const TagScope> scopes);
 std::string TagNamesJson(std::span<const std::string_view> names);
-std::string TagNamesProtobuf(std::span<const std::string_view> names);
 
-// SearchTagValuesV2Response.
+// The same in protobuf, in as many messages of a stream as kMaxMessageBytes
+// makes of it: names that the client has not got yet.
+class NameStream {
+ public:
+  // `mixed`: SearchTagsResponse, a name once whatever its scopes; its one scope
+  // is "". `limit`: names of a scope; 0: all.
+  NameStream(bool mixed, size_t limit) : mixed_(mixed), limit_(limit) {}
+
+  // As many of them as fit, one at least. `*more`: some are left. Counts as
+  // sent.
+  std::string Message(std::span<const TagScope> scopes,
+                      const query::QueryStats& stats, bool* more);
+  // What Message gave last did not go out after all.
+  void TakeBack();
+
+ private:
+  using Name = std::pair<std::string, std::string>;  // scope, name
+
+  const bool mixed_;
+  const size_t limit_;
+  std::set<Name> sent_;
+  std::map<std::string, size_t, std::less<>> counts_;  // by scope
+  std::vector<Name> last_;
+};
+
+// "string", "int", … , "keyword", and what goes with it.
+std::string_view TagValueType(const traceql::Static& value);
+std::string TagValueText(const traceql::Static& value);
+
+// SearchTagValuesV2Response, and SearchTagValuesResponse: texts alone.
 std::string TagValuesV2Json(const query::TagValues& values);
-std::string TagValuesV2Protobuf(const query::TagValues& values);
-// SearchTagValuesResponse: texts alone.
 std::string TagValuesJson(const query::TagValues& values);
-std::string TagValuesProtobuf(const query::TagValues& values);
+
+// The same in protobuf, in messages of a stream.
+class ValueStream {
+ public:
+  // `typed`: the former.
+  explicit ValueStream(bool typed) : typed_(typed) {}
+
+  // As many of `values` as kMaxMessageBytes allows, one at least. `*taken`: how
+  // many these are. Counts as sent.
+  std::string Message(std::span<const traceql::Static> values,
+                      const query::QueryStats& stats, size_t* taken);
+  // What Message gave last did not go out after all.
+  void TakeBack();
+
+ private:
+  const bool typed_;
+  // Texts that were sent, of values that are not told apart by type.
+  std::set<std::string> sent_;
+  std::vector<std::string> last_;
+};
+
 // For language models: {"tagValues":{"string":["…"]},…}.
 std::string TagValuesLlmJson(const query::TagValues& values);
 
@@ -53,6 +102,10 @@ std::string TagValuesLlmJson(const query::TagValues& values);
 // nullopt: the spans must be asked. Nobody completes a duration or an id.
 std::optional<query::TagValues> ValuesByDefinition(
     const traceql::Attribute& attribute);
+
+// Where a request wants a stream of messages (HttpRequest::send_ahead), names
+// and values go ahead as they are found, each once. Of more values than the
+// limit those that were found first count.
 
 // GET /api/search/tags and /api/v2/search/tags.
 Result<net::HttpResponse> AnswerTagNames(const ApiContext& api,

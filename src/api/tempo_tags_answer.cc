@@ -91,8 +91,23 @@ void WriteEmptyMetrics(wire::JsonWriter* w) {
   w->EndObject();
 }
 
-std::string_view TypeWord(Type type) {
-  switch (type) {
+template <typename T>
+query::TagValues Words(std::initializer_list<T> values) {
+  query::TagValues words;
+  for (const T value : values) words.values.push_back(Static(value));
+  return words;
+}
+
+std::set<std::string> Texts(const query::TagValues& values) {
+  std::set<std::string> texts;
+  for (const Static& value : values.values) texts.insert(TagValueText(value));
+  return texts;
+}
+
+}  // namespace
+
+std::string_view TagValueType(const Static& value) {
+  switch (value.type()) {
     case Type::kInt:
       return "int";
     case Type::kFloat:
@@ -109,25 +124,10 @@ std::string_view TypeWord(Type type) {
   }
 }
 
-std::string TextOf(const Static& value) {
+std::string TagValueText(const Static& value) {
   if (const auto* text = std::get_if<std::string>(&value.value)) return *text;
   return traceql::ToString(value);
 }
-
-template <typename T>
-query::TagValues Words(std::initializer_list<T> values) {
-  query::TagValues words;
-  for (const T value : values) words.values.push_back(Static(value));
-  return words;
-}
-
-std::set<std::string> Texts(const query::TagValues& values) {
-  std::set<std::string> texts;
-  for (const Static& value : values.values) texts.insert(TextOf(value));
-  return texts;
-}
-
-}  // namespace
 
 std::vector<TagScope> ListTagScopes(const AttributeKeys& keys,
                                     std::string_view scope, size_t limit) {
@@ -173,19 +173,6 @@ std::string TagScopesJson(std::span<const TagScope> scopes) {
   return body;
 }
 
-// scopes = 1 {name = 1, tags = 2}.
-std::string TagScopesProtobuf(std::span<const TagScope> scopes) {
-  std::string body;
-  wire::ProtoWriter w(body);
-  for (const TagScope& scope : scopes) {
-    const size_t begin = w.Begin(1);
-    w.Bytes(1, scope.name);
-    for (const std::string_view tag : scope.tags) w.Bytes(2, tag);
-    w.End(begin);
-  }
-  return body;
-}
-
 std::string TagNamesJson(std::span<const std::string_view> names) {
   std::string body;
   wire::JsonWriter w(&body);
@@ -194,14 +181,6 @@ std::string TagNamesJson(std::span<const std::string_view> names) {
   WriteTexts(names, &w);
   WriteEmptyMetrics(&w);
   w.EndObject();
-  return body;
-}
-
-// tagNames = 1.
-std::string TagNamesProtobuf(std::span<const std::string_view> names) {
-  std::string body;
-  wire::ProtoWriter w(body);
-  for (const std::string_view name : names) w.Bytes(1, name);
   return body;
 }
 
@@ -214,36 +193,15 @@ std::string TagValuesV2Json(const query::TagValues& values) {
   for (const Static& value : values.values) {
     w.BeginObject();
     w.Key("type");
-    w.String(TypeWord(value.type()));
+    w.String(TagValueType(value));
     w.Key("value");
-    w.String(TextOf(value));
+    w.String(TagValueText(value));
     w.EndObject();
   }
   w.EndArray();
   w.Key("metrics");
   WriteStats(values.stats, &w);
   w.EndObject();
-  return body;
-}
-
-// tagValues = 1 {type = 1, value = 2}.
-std::string TagValuesV2Protobuf(const query::TagValues& values) {
-  std::string body;
-  wire::ProtoWriter w(body);
-  for (const Static& value : values.values) {
-    const size_t begin = w.Begin(1);
-    w.Bytes(1, TypeWord(value.type()));
-    w.Bytes(2, TextOf(value));
-    w.End(begin);
-  }
-  return body;
-}
-
-// tagValues = 1.
-std::string TagValuesProtobuf(const query::TagValues& values) {
-  std::string body;
-  wire::ProtoWriter w(body);
-  for (const std::string& text : Texts(values)) w.Bytes(1, text);
   return body;
 }
 
@@ -264,7 +222,7 @@ std::string TagValuesJson(const query::TagValues& values) {
 std::string TagValuesLlmJson(const query::TagValues& values) {
   std::map<std::string_view, std::vector<const Static*>> by_type;
   for (const Static& value : values.values) {
-    by_type[TypeWord(value.type())].push_back(&value);
+    by_type[TagValueType(value)].push_back(&value);
   }
   std::string body;
   wire::JsonWriter w(&body);
@@ -274,7 +232,7 @@ std::string TagValuesLlmJson(const query::TagValues& values) {
   for (const auto& [type, of_type] : by_type) {
     w.Key(type);
     w.BeginArray();
-    for (const Static* value : of_type) w.String(TextOf(*value));
+    for (const Static* value : of_type) w.String(TagValueText(*value));
     w.EndArray();
   }
   w.EndObject();

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/tempo_common.h"
 #include "api/tempo_tag_filter.h"
 #include "traceql/parser.h"
 #include "traceql/printer.h"
@@ -137,22 +138,93 @@ TEST(TagValues, AreTextsInTheOlderForm) {
 
 TEST(TagNames, ProtobufHasTheSame) {
   const TagScope scope{"span", {"a", "b"}};
-  EXPECT_EQ(TagScopesProtobuf({&scope, 1}),
+  query::QueryStats stats;
+  bool more = true;
+  EXPECT_EQ(NameStream(false, 0).Message({&scope, 1}, stats, &more),
             "\x0a\x0c\x0a\x04span\x12\x01"
             "a\x12\x01"
             "b");
-  EXPECT_EQ(TagNamesProtobuf(scope.tags),
+  EXPECT_FALSE(more);
+  stats.units = 3;
+  stats.units_done = 2;
+  stats.inspected_bytes = 7;
+  EXPECT_EQ(NameStream(true, 0).Message({&scope, 1}, stats, &more),
             "\x0a\x01"
             "a\x0a\x01"
-            "b");
-  query::TagValues values;
-  values.values = {Static(int64_t{7})};
-  EXPECT_EQ(TagValuesV2Protobuf(values),
+            "b\x12\x08\x08\x07\x10\x03\x18\x02\x20\x03");
+}
+
+TEST(TagValues, ProtobufHasTheSame) {
+  const Static value(int64_t{7});
+  size_t taken = 0;
+  EXPECT_EQ(ValueStream(true).Message({&value, 1}, {}, &taken),
             "\x0a\x08\x0a\x03int\x12\x01"
             "7");
-  EXPECT_EQ(TagValuesProtobuf(values),
+  EXPECT_EQ(taken, 1u);
+  EXPECT_EQ(ValueStream(false).Message({&value, 1}, {}, &taken),
             "\x0a\x01"
             "7");
+}
+
+TEST(NameStream, SendsEachNameOnceAndNoMoreThanTheLimit) {
+  const std::vector<TagScope> first = {{"resource", {"r"}}, {"span", {"b"}}};
+  const std::vector<TagScope> second = {{"resource", {"q", "r"}},
+                                        {"span", {"a", "b", "c"}}};
+  const std::string of_span =
+      "\x0a\x09\x0a\x04span\x12\x01"
+      "a";
+  bool more = false;
+  NameStream stream(false, 2);
+  stream.Message(first, {}, &more);
+  const std::string rest =
+      "\x0a\x0d\x0a\x08resource\x12\x01"
+      "q" +
+      of_span;
+  EXPECT_EQ(stream.Message(second, {}, &more), rest);
+  EXPECT_EQ(stream.Message(second, {}, &more), "");
+  // What did not go out comes again.
+  NameStream other(false, 2);
+  other.Message(first, {}, &more);
+  other.Message(second, {}, &more);
+  other.TakeBack();
+  EXPECT_EQ(other.Message(second, {}, &more), rest);
+}
+
+TEST(ValueStream, TextsOfSeveralTypesAreSentOnce) {
+  const std::vector<Static> number = {Static(int64_t{7})};
+  const std::vector<Static> text = {Static(std::string("7")),
+                                    Static(std::string("8"))};
+  size_t taken = 0;
+  ValueStream stream(false);
+  stream.Message(number, {}, &taken);
+  EXPECT_EQ(stream.Message(text, {}, &taken),
+            "\x0a\x01"
+            "8");
+  EXPECT_EQ(taken, 2u);
+  stream.TakeBack();
+  EXPECT_EQ(stream.Message(text, {}, &taken),
+            "\x0a\x01"
+            "8");
+}
+
+TEST(Streams, MessagesAreCutBetweenItems) {
+  const std::string large(kMaxMessageBytes / 2, 'x');
+  const std::vector<std::string> names = {large + "1", large + "2",
+                                          large + "3"};
+  const TagScope scope{"span", {names.begin(), names.end()}};
+  NameStream stream(false, 0);
+  bool more = true;
+  size_t messages = 0;
+  for (; more; ++messages) {
+    EXPECT_LT(stream.Message({&scope, 1}, {}, &more).size(),
+              kMaxMessageBytes + 100);
+  }
+  EXPECT_EQ(messages, 3u);
+  std::vector<Static> values;
+  for (const std::string& name : names) values.emplace_back(name);
+  size_t taken = 0;
+  ValueStream(true).Message(values, {}, &taken);
+  EXPECT_EQ(taken, 1u);
 }
 
 TEST(TagValues, AreGroupedForLanguageModels) {

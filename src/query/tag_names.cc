@@ -126,6 +126,16 @@ constexpr FrameField kFields[] = {
     FrameField::kEventAttribute, FrameField::kLinkAttribute,
     FrameField::kScopeAttribute};
 
+AttributeKeys FoundOf(const Plan& plan) {
+  AttributeKeys keys;
+  for (size_t i = 0; i < plan.candidates.size(); ++i) {
+    if (!plan.found[i]) continue;
+    const Candidate& candidate = plan.candidates[i];
+    KeysOf(candidate.field, &keys).insert(*candidate.key);
+  }
+  return keys;
+}
+
 }  // namespace
 
 Result<TagNames> FindTagNames(storage::TraceReader& reader,
@@ -153,6 +163,13 @@ Result<TagNames> FindTagNames(storage::TraceReader& reader,
       reader.Scan(context, {columns.keys(), request.start, request.end}));
   std::vector<std::unique_ptr<Worker>> workers(
       MaxWorkers(*scan, request.helpers));
+  ScanProgress progress;
+  if (request.progress != nullptr) {
+    progress.every = request.progress->every;
+    progress.tell = [&](const QueryStats& stats, UnixNanos) {
+      request.progress->tell(FoundOf(plan), stats);
+    };
+  }
   TagNames result;
   Status loss;
   RETURN_IF_ERROR(VisitUnits(
@@ -161,12 +178,8 @@ Result<TagNames> FindTagNames(storage::TraceReader& reader,
         workers[number] = std::make_unique<Worker>(plan, context);
         return *workers[number];
       },
-      &result.stats, &loss));
-  for (size_t i = 0; i < plan.candidates.size(); ++i) {
-    if (!plan.found[i]) continue;
-    const Candidate& candidate = plan.candidates[i];
-    KeysOf(candidate.field, &result.keys).insert(*candidate.key);
-  }
+      &result.stats, &loss, request.progress ? &progress : nullptr));
+  result.keys = FoundOf(plan);
   if (result.keys == AttributeKeys() && !loss) return std::move(loss).error();
   return result;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <functional>
+
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/request_context.h"
@@ -11,6 +14,16 @@
 #include "traceql/ast.h"
 
 namespace khtrace::query {
+
+// Told while names are looked for, by one thread at a time.
+struct TagNamesProgress {
+  // No more often than this, but once before the first unit.
+  std::chrono::nanoseconds every = std::chrono::milliseconds(200);
+  // All that were found so far.
+  std::function<void(const storage::AttributeKeys& so_far,
+                     const QueryStats& stats)>
+      tell;
+};
 
 // Which attributes are there, on spans that fit?
 struct TagNamesRequest {
@@ -23,6 +36,8 @@ struct TagNamesRequest {
   Executor* helpers = nullptr;
   // For perf:category and perf:grade; nullptr: these are refused.
   const SpanJudge* judge = nullptr;
+  // nullptr: nobody wants it. Outlives the call.
+  const TagNamesProgress* progress = nullptr;
 };
 
 struct TagNames {

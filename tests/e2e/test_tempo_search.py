@@ -505,15 +505,25 @@ def test_streamed_messages_tell_progress_and_add_up(server, shop):
     assert b"resource.service.name" in b"".join(rest)
 
 
-def test_other_streams_answer_in_one_message(server, shop):
+def test_tags_and_single_values_are_streamed_too(server, shop):
+    # What needs no look at spans is there at once.
     scopes, = stream(server, "SearchTagsV2", b"")
     assert b"db.system" in scopes
-    values, = stream(server, "SearchTagValuesV2", fields(f1="span.row/count"))
-    assert b"int" in values
-    series, = stream(server, "MetricsQueryInstant", fields(
-        f1="{ } | count_over_time()", f2=shop.now - 600 * SECOND,
-        f3=shop.now))
-    assert b"count_over_time" in series
+    for method, message, text in [
+            ("SearchTags", fields(f2='{ name != "" }'), b"db.system"),
+            ("SearchTagsV2", fields(f2='{ name != "" }'), b"db.system"),
+            ("SearchTagValues", fields(f1="row/count"), b""),
+            ("SearchTagValuesV2", fields(f1="span.row/count"), b"int"),
+            ("MetricsQueryInstant",
+             fields(f1="{ } | count_over_time()",
+                    f2=shop.now - 600 * SECOND, f3=shop.now),
+             b"count_over_time")]:
+        first, *rest = stream(server, method, message)
+        assert [number for number, _ in parts(first)] == [2], method
+        assert rest and text in b"".join(rest), method
+        items = [value for message in rest
+                 for number, value in parts(message) if number == 1]
+        assert len(items) == len(set(items)) > 0, method
 
 
 def test_streaming_refuses_with_grpcs_codes(server):
