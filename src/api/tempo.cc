@@ -16,6 +16,7 @@
 #include "api/tempo_metrics.h"
 #include "api/tempo_search.h"
 #include "api/tempo_tags.h"
+#include "api/tempo_trace_diff.h"
 #include "api/tempo_trace_filter.h"
 #include "base/text.h"
 #include "codec/otlp.h"
@@ -35,26 +36,6 @@ constexpr std::string_view kFiltered =
 
 Error Bad(std::string message) {
   return {Code::kInvalidArgument, std::move(message)};
-}
-
-// The UTF-8 character that begins at `at`.
-std::string_view CharacterAt(std::string_view text, size_t at) {
-  size_t end = at + 1;
-  while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
-  return text.substr(at, end - at);
-}
-
-Result<model::TraceId> ParseTempoTraceId(std::string_view text) {
-  const size_t bad = text.find_first_not_of("0123456789abcdefABCDEF");
-  if (bad != std::string_view::npos) {
-    return Bad(
-        fmt::format("trace IDs can only contain hex characters: invalid "
-                    "character '{}' at position {}",
-                    SanitizeUtf8(CharacterAt(text, bad)), bad + 1));
-  }
-  const auto id = model::TraceId::FromHex(text);
-  if (!id) return Bad("trace IDs can't be larger than 128 bits");
-  return *id;
 }
 
 // A lone start is fine; a lone end says nothing either.
@@ -205,6 +186,14 @@ void RegisterTempo(net::HttpRouter& router, const ApiContext& api,
              });
   router.Add("GET", "/api/traces/{id}", query(TraceV1));
   router.Add("GET", "/api/v2/traces/{id}", query(TraceV2));
+  router.Add("POST", "/api/v2/traces/diff", query(AnswerTraceDiff));
+  for (const char* method : {"GET", "PUT", "PATCH", "DELETE"}) {
+    // "diff" is no trace id.
+    router.Add(method, "/api/v2/traces/diff",
+               [](HttpRequest, net::HttpRespond respond) {
+                 respond(net::TextResponse(405, "Method Not Allowed"));
+               });
+  }
   for (const char* method : {"GET", "POST"}) {
     router.Add(method, "/api/search", query(AnswerTempoSearch));
     router.Add(method, "/api/metrics/query", query(AnswerQueryInstant));

@@ -21,6 +21,13 @@ struct IsVector : std::false_type {};
 template <typename T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
+// The UTF-8 character that begins at `at`.
+std::string_view CharacterAt(std::string_view text, size_t at) {
+  size_t end = at + 1;
+  while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
+  return text.substr(at, end - at);
+}
+
 // What has no place in AnyValue is written as text.
 std::string TextOf(traceql::Nil) { return "nil"; }
 std::string TextOf(std::chrono::nanoseconds value) {
@@ -136,6 +143,23 @@ Result<traceql::Query> ParseTempoQuery(std::string_view text) {
   const Status checked = traceql::CheckQuery(*query);
   if (!checked) return refused(checked.error());
   return query;
+}
+
+Result<model::TraceId> ParseTempoTraceId(std::string_view text) {
+  const size_t bad = text.find_first_not_of("0123456789abcdefABCDEF");
+  if (bad != std::string_view::npos) {
+    return Error{
+        Code::kInvalidArgument,
+        fmt::format("trace IDs can only contain hex characters: invalid "
+                    "character '{}' at position {}",
+                    SanitizeUtf8(CharacterAt(text, bad)), bad + 1)};
+  }
+  const auto id = model::TraceId::FromHex(text);
+  if (!id) {
+    return Error{Code::kInvalidArgument,
+                 "trace IDs can't be larger than 128 bits"};
+  }
+  return *id;
 }
 
 void WriteValue(const Static& value, wire::JsonWriter* w) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "model/ids.h"
 #include "net/http.h"
 #include "query/search.h"
 #include "traceql/ast.h"
@@ -38,6 +39,9 @@ std::string TempoWording(std::string_view name, std::string_view reason);
 
 // Parsed and checked. kInvalidArgument: "invalid TraceQL query: …".
 Result<traceql::Query> ParseTempoQuery(std::string_view text);
+
+// 1 to 32 hexadecimal digits. kInvalidArgument in Tempo's words.
+Result<model::TraceId> ParseTempoTraceId(std::string_view text);
 
 // A value as OTLP's AnyValue: numbers, booleans and arrays as such; durations,
 // statuses and kinds as text; nil as the text "nil".

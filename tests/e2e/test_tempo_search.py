@@ -6,6 +6,7 @@ the whole answer an error there. So every answer here goes through `strict`."""
 
 import csv
 import io
+import json
 import time
 import urllib.parse
 
@@ -422,6 +423,34 @@ def test_part_of_a_trace_is_told_with_what_is_around(server, shop):
         TEMPO, f"/api/v2/traces/{trace_id}?{root}&match_depth=-2")
     assert reply.status == 400
     assert reply.text.strip() == "invalid value for match_depth: must be >= -1"
+
+
+def test_difference_of_two_traces(server, shop):
+    base, compare = shop.hex(0, 1)
+
+    def diff(body):
+        return server.request(TEMPO, "POST", "/api/v2/traces/diff",
+                              json.dumps(body).encode(),
+                              {"Content-Type": "application/json"})
+
+    reply = diff({"base": {"traceId": base}, "compare": {"traceId": compare}})
+    assert reply.status == 200, reply.body
+    assert reply.json["version"] == "trace-patch-v0"
+    change, = reply.json["modified"]
+    assert change["span"] == {"path": [0, 0], "service": "orders",
+                              "name": "SELECT orders", "kind": "client"}
+    keys = [one["target"].get("key") or one["target"]["name"]
+            for one in change["changes"]]
+    assert keys == ["status", "cached", "row/count"]
+    summary = diff({"base": {"traceId": base}, "compare": {"traceId": compare},
+                    "format": "trace-summary-v0-composed"}).json
+    assert summary["summary"]["signals"]["errors"] == "decreased"
+    assert summary["patch"] == reply.json
+    assert diff({"base": {"traceId": base}}).status == 400
+    missing = new_trace_id().hex()
+    assert diff({"base": {"traceId": base},
+                 "compare": {"traceId": missing}}).status == 404
+    assert server.get(TEMPO, "/api/v2/traces/diff").status == 405
 
 
 def test_samples_of_a_metrics_query(server, shop):
