@@ -290,6 +290,8 @@ def test_want_of_open_files_is_told_and_got_over(new_server):
                    "word of the refused connections")
         assert "ulimit -n" in server.log()
     trace_id = new_trace_id()
-    send(server, [span(trace_id)])  # their places are free again
+    # Their places are free again, soon; until then senders are told to retry.
+    eventually(lambda: post(server, request([span(trace_id)])).status == 200,
+               "a place for spans")
     reply = server.get(JAEGER, f"/api/traces/{trace_id.hex()}")
     assert reply.status == 200, reply.text
