@@ -48,6 +48,7 @@ struct NodeRow {
 
 struct ComparisonAnswer {
   std::string verdict;
+  bool both = true;      // sides have traces
   double slower_ms = 0;  // of both sides
   std::vector<NodeRow> nodes;
 };
@@ -90,6 +91,7 @@ Result<ComparisonAnswer> ParseComparison(std::string_view json) {
   for (const char* key : {"a", "b"}) {
     simdjson::dom::element side;
     if (root[key].get(side) != simdjson::SUCCESS) continue;
+    answer.both = answer.both && NumberOf(side, "traces") > 0;
     answer.slower_ms =
         std::max(answer.slower_ms, FigureOf(side, "duration_ms"));
   }
@@ -104,7 +106,7 @@ void Choose(bool all, ComparisonAnswer* answer) {
   std::vector<NodeRow>& nodes = answer->nodes;
   for (size_t i = nodes.size(); i-- > 0;) {
     nodes[i].shown =
-        nodes[i].shown || all || nodes[i].parent < 0 ||
+        nodes[i].shown || all ||
         std::fabs(nodes[i].difference_ms) >= kWorthARow * answer->slower_ms;
     const int64_t parent = nodes[i].parent;
     if (nodes[i].shown && parent >= 0 &&
@@ -127,12 +129,20 @@ std::string Difference(const Terminal& terminal, const NodeRow& node,
                FitRight(terminal, text, kFigureCells));
 }
 
+std::string Time(const Terminal& terminal, double ms) {
+  const std::string none = terminal.utf8 ? "–" : "-";
+  return FitRight(terminal, ms > 0 ? MillisText(terminal, ms) : none,
+                  kFigureCells);
+}
+
 std::string CallsText(const NodeRow& node) {
   return fmt::format("{:.3g} / {:.3g}", node.a_calls, node.b_calls);
 }
 
 std::string Render(const Terminal& terminal, const ComparisonAnswer& answer) {
-  std::string out = Wrapped(terminal, answer.verdict, 0) + "\n";
+  std::string out = Wrapped(terminal, answer.verdict, 0);
+  if (!answer.both) return out;
+  out += '\n';
   const auto figure = [&](std::string_view text) {
     return FitRight(terminal, text, kFigureCells);
   };
@@ -151,9 +161,8 @@ std::string Render(const Terminal& terminal, const ComparisonAnswer& answer) {
     const size_t left =
         terminal.width -
         std::min(terminal.width, 3 * kFigureCells + kCallCells + 8 + indent);
-    out += fmt::format("{}  {}  {}  {}  {}{}\n",
-                       figure(MillisText(terminal, node.a_ms)),
-                       figure(MillisText(terminal, node.b_ms)),
+    out += fmt::format("{}  {}  {}  {}  {}{}\n", Time(terminal, node.a_ms),
+                       Time(terminal, node.b_ms),
                        Difference(terminal, node, answer.slower_ms),
                        FitRight(terminal, CallsText(node), kCallCells),
                        std::string(indent, ' '),
