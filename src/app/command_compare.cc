@@ -53,11 +53,6 @@ struct ComparisonAnswer {
   std::vector<NodeRow> nodes;
 };
 
-double FigureOf(const simdjson::dom::element& object, const char* key) {
-  double figure = 0;
-  return object[key].get(figure) == simdjson::SUCCESS ? figure : 0;
-}
-
 NodeRow RowOf(const simdjson::dom::element& node) {
   NodeRow row;
   row.name =

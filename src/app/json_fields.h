@@ -30,4 +30,10 @@ inline uint64_t NumberOf(const simdjson::dom::element& object,
   return number;
 }
 
+// 0 likewise; of a number with a fraction.
+inline double FigureOf(const simdjson::dom::element& object, const char* key) {
+  double figure = 0;
+  return object[key].get(figure) == simdjson::SUCCESS ? figure : 0;
+}
+
 }  // namespace khtrace::app

@@ -26,10 +26,6 @@ std::optional<double> MaybeFigure(const element& object, const char* key) {
   return figure;
 }
 
-double FigureOf(const element& object, const char* key) {
-  return MaybeFigure(object, key).value_or(0);
-}
-
 std::vector<element> ArrayOf(const element& object, const char* key) {
   simdjson::dom::array array;
   if (object[key].get(array) != simdjson::SUCCESS) return {};
