@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/release.h"
 #include "query/series.h"
 
 namespace khtrace::query {
@@ -72,8 +73,9 @@ class Fold : public MetricsFold {
   Status Merge(const MetricsFold& other) override;
   void Seal() override;
   size_t MemoryBytes() const override {
-    size_t bytes = (counts_.size() + numbers_.size()) * sizeof(double) +
-                   sealed_.size() * sizeof(SealedCell) + sizeof(Fold) +
+    size_t bytes = (counts_.capacity() + numbers_.capacity()) * sizeof(double) +
+                   (group_of_.capacity() + group_of_code_.capacity()) * 4 +
+                   sealed_.capacity() * sizeof(SealedCell) + sizeof(Fold) +
                    keys_.size() * (groups_.empty() ? 40 : 96) +
                    sightings_.size() * sizeof(Sighting);
     for (const ValueNumbers& label : labels_) bytes += label.MemoryBytes();
@@ -381,12 +383,13 @@ void Fold::Seal() {
   std::vector<SealedCell> cells;
   ForEachCell([&](const SealedCell& cell) { cells.push_back(cell); });
   sealed_ = std::move(cells);
-  counts_ = {};
-  numbers_ = {};
-  group_of_ = {};
+  sealed_.shrink_to_fit();
+  Release(counts_);
+  Release(numbers_);
+  Release(group_of_);
   dictionary_ = nullptr;
-  group_of_code_ = {};
-  groups_ = {};
+  Release(group_of_code_);
+  Release(groups_);
   for (ValueNumbers& label : labels_) label.Seal();
 }
 
@@ -555,7 +558,7 @@ uint32_t ValueNumbers::Add(const Value& value) {
 }
 
 void ValueNumbers::Seal() {
-  numbers_ = {};
+  Release(numbers_);
   sealed_texts_ = std::make_unique<char[]>(text_bytes_);
   char* to = sealed_texts_.get();
   for (Value& value : values_) {
@@ -563,7 +566,7 @@ void ValueNumbers::Seal() {
     value.text = {to - value.text.size(), value.text.size()};
   }
   values_.shrink_to_fit();
-  texts_ = {};
+  texts_.clear();
   sealed_ = true;
 }
 

@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "base/release.h"
+
 namespace khtrace::storage::columnar {
 namespace {
 
@@ -39,7 +41,7 @@ void AppendZstd(std::string_view raw, int level, std::string* out) {
   // The bound was kept, so only running out of memory is left.
   KHTRACE_CHECK(!ZSTD_isError(size));
   out->append(room, 0, size);
-  if (room.size() > kMaxRoomBytes) room = {};
+  if (room.size() > kMaxRoomBytes) Release(room);
 }
 
 Status ReadZstd(std::string_view frame, size_t raw_size, std::string* out) {

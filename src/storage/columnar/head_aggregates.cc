@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/release.h"
 #include "storage/columnar/aggregate_difference.h"
 
 namespace khtrace::storage::columnar {
@@ -26,7 +27,7 @@ const SplitTrace* FindSplit(const std::vector<SplitTrace>& split,
 void HeadAggregates::Reset() {
   heads_.clear();
   batches_ = 0;
-  traces_ = {};
+  Release(traces_);
   sum_ = {};
 }
 

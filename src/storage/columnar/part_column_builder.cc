@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/hash.h"
+#include "base/release.h"
 #include "storage/columnar/encoding_filter.h"
 #include "storage/columnar/encoding_int.h"
 #include "storage/columnar/encoding_template.h"
@@ -129,9 +130,9 @@ uint32_t TextInterner::Intern(std::string_view text) {
 
 void TextInterner::GiveUp() {
   gave_up_ = true;
-  texts_ = {};
-  hashes_ = {};
-  slots_ = {};
+  Release(texts_);
+  Release(hashes_);
+  Release(slots_);
 }
 
 void TextInterner::Grow() {
