@@ -23,38 +23,38 @@ bool IsOfTarget(KnownKey key) { return key <= aggregate::kNetPeerName; }
 
 PartBuilder::Aggregates::Aggregates(PartBuilder& part) : part_(part) {}
 
-const PartBuilder::Aggregates::ShapeFacts& PartBuilder::Aggregates::ShapeOf(
+const PartBuilder::Aggregates::ShapeFacts& PartBuilder::Aggregates::ReadShape(
     Table table, uint32_t shape) {
   std::vector<ShapeFacts>& shapes = shapes_[static_cast<size_t>(table) - 1];
   if (shape >= shapes.size()) shapes.resize(size_t{shape} * 2 + 1);
   ShapeFacts& facts = shapes[shape];
-  if (facts.known) return facts;
   facts.known = true;
   facts.texts.fill(ShapeFacts::kNone);
-  const AttributeTable& attributes = part_.Attributes(table);
+  AttributeTable& attributes = part_.Attributes(table);
   for (uint32_t i = 0; i < attributes.ShapeSize(shape); ++i) {
     const auto key = attributes.KeyOf(shape, i);
     facts.trait =
         aggregate::LeastTrait(facts.trait, aggregate::TraitOfKey(key.text));
     const KnownKey known = aggregate::KnownKeyOf(key.text);
     if (known == aggregate::kNoKey) continue;
-    if (key.type == TypeOf(model::AttrType::kString)) {
-      facts.texts[known] = i;
-      facts.coded[known] = key.coded;
-      if (table == Table::kSpan && IsOfTarget(known)) {
-        if (key.coded) {
-          facts.targets.push_back(known);
-          columns_[known] = key.column;
-        } else {
-          facts.others = true;
-        }
-      }
-    }
     if (known == aggregate::kSamplingRatio &&
         key.type == TypeOf(model::AttrType::kDouble)) {
       facts.sampling_ratio = i;
     }
+    if (key.type != TypeOf(model::AttrType::kString)) continue;
+    facts.texts[known] = i;
+    facts.coded[known] = key.coded;
+    if (table != Table::kSpan || !IsOfTarget(known)) continue;
+    facts.others |= !key.coded;
+    if (!key.coded) continue;
+    facts.targets.push_back(known);
+    if (columns_[known] != nullptr) continue;
+    columns_[known] = attributes.columns()[key.column].get();
+    next_[known] = columns_[known]->values().data();
   }
+  facts.target = aggregate::TargetFrom(
+      [&](KnownKey key) { return facts.texts[key] != ShapeFacts::kNone; },
+      [](KnownKey key) { return TextId{uint32_t{key} + 1}; });
   return facts;
 }
 
@@ -116,21 +116,19 @@ uint32_t PartBuilder::Aggregates::FramesOf(std::string_view stacktrace) {
   return static_cast<uint32_t>(frames_.size() - 1);
 }
 
-// What the trace state says counts before the attribute.
-uint64_t PartBuilder::Aggregates::UnsampledBy(const RowRef& ref,
-                                              uint64_t trace_state,
-                                              const ShapeFacts& shape) {
-  const uint32_t number = FieldNumber(
+uint64_t PartBuilder::Aggregates::UnsampledByState(uint64_t trace_state) {
+  return unsampled_[FieldNumber(
       &trace_states_, part_.Field(Table::kSpan, F::kTraceState), trace_state,
       [&](std::string_view text) {
         const auto probability = aggregate::SamplingProbability(text);
         unsampled_.push_back(probability ? aggregate::UnsampledOf(*probability)
                                          : 0);
         return static_cast<uint32_t>(unsampled_.size() - 1);
-      });
-  if (unsampled_[number] != 0 || shape.sampling_ratio == ShapeFacts::kNone) {
-    return unsampled_[number];
-  }
+      })];
+}
+
+uint64_t PartBuilder::Aggregates::UnsampledByRatio(const RowRef& ref,
+                                                   const ShapeFacts& shape) {
   const SpanBatch& batch = *part_.batches_[ref.batch];
   const model::Attr& attr =
       batch.data().attributes[batch.spans().attributes[ref.row].begin +
@@ -150,17 +148,17 @@ aggregate::TextId PartBuilder::Aggregates::ServiceOf(uint32_t scope_row,
 // next ones of its columns, whether they are needed or not.
 void PartBuilder::Aggregates::ReadTarget(const ShapeFacts& shape, bool outgoing,
                                          aggregate::Target* target) {
+  const auto text = [&](TextId key_number) -> TextId {
+    if (key_number.value == 0) return {};
+    const uint32_t key = key_number.value - 1;
+    const auto code = static_cast<uint32_t>(*next_[key]);
+    return {texts_[0][key].Get(code, [&] {
+      return builder_.Intern(columns_[key]->interner().texts()[code]).value;
+    })};
+  };
   if (outgoing && !shape.others) {
-    *target = aggregate::TargetFrom(
-        [&](KnownKey key) { return shape.texts[key] != ShapeFacts::kNone; },
-        [&](KnownKey key) {
-          const ColumnBuilder& column =
-              *part_.Attributes(Table::kSpan).columns()[columns_[key]];
-          const auto code = static_cast<uint32_t>(column.values()[next_[key]]);
-          return TextId{texts_[0][key].Get(code, [&] {
-            return builder_.Intern(column.interner().texts()[code]).value;
-          })};
-        });
+    *target = {shape.target.type, text(shape.target.name),
+               text(shape.target.address)};
   }
   for (const KnownKey key : shape.targets) ++next_[key];
 }
@@ -169,7 +167,9 @@ void PartBuilder::Aggregates::BeginGroup(std::span<const RowRef> rows) {
   rows_ = rows;
   facts_.resize(rows.size());
   targets_.resize(rows.size());
-  next_.fill(0);
+  for (size_t key = 0; key < columns_.size(); ++key) {
+    if (columns_[key] != nullptr) next_[key] = columns_[key]->values().data();
+  }
   const auto values = [&](F field) {
     return part_.Field(Table::kSpan, field).values();
   };
@@ -180,6 +180,7 @@ void PartBuilder::Aggregates::BeginGroup(std::span<const RowRef> rows) {
   const std::span<const uint64_t> events = values(F::kEvents);
   const std::span<const uint64_t> trace_states = values(F::kTraceState);
   const ColumnBuilder& name_column = part_.Field(Table::kSpan, F::kName);
+  uint64_t by_state = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
     const ShapeFacts& shape = ShapeOf(Table::kSpan, part_.span_shapes_[i]);
     SpanFacts& facts = facts_[i];
@@ -191,7 +192,13 @@ void PartBuilder::Aggregates::BeginGroup(std::span<const RowRef> rows) {
     facts.status = static_cast<model::StatusCode>(statuses[i]);
     facts.trait = shape.trait;
     facts.has_events = events[i] > 0;
-    facts.unsampled = UnsampledBy(rows[i], trace_states[i], shape);
+    // Neighbours mostly have the same, and it counts before the attribute.
+    if (i == 0 || trace_states[i] != trace_states[i - 1]) {
+      by_state = UnsampledByState(trace_states[i]);
+    }
+    facts.unsampled = by_state == 0 && shape.sampling_ratio != ShapeFacts::kNone
+                          ? UnsampledByRatio(rows[i], shape)
+                          : by_state;
     ReadTarget(shape, aggregate::IsOutgoing(facts.kind), &targets_[i]);
   }
 }

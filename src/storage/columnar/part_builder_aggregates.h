@@ -60,6 +60,8 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
     bool known = false;
     // Those that say whom a span calls, in columns with codes.
     std::vector<aggregate::KnownKey> targets;
+    // Whom a span calls, with keys + 1 for texts; 0: no text.
+    aggregate::Target target;
     bool others = false;  // there are some without codes
     aggregate::Trait trait = aggregate::Trait::kNone;
     uint32_t sampling_ratio = kNone;  // where, if it is a double
@@ -80,7 +82,13 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
   };
 
   // `shape`: AttributeTable's, as FindShapes told it.
-  const ShapeFacts& ShapeOf(Table table, uint32_t shape);
+  const ShapeFacts& ShapeOf(Table table, uint32_t shape) {
+    const std::vector<ShapeFacts>& known =
+        shapes_[static_cast<size_t>(table) - 1];
+    if (shape < known.size() && known[shape].known) return known[shape];
+    return ReadShape(table, shape);
+  }
+  const ShapeFacts& ReadShape(Table table, uint32_t shape);
   Owner SpanOwner(uint32_t row);
   Owner EventOwner(uint32_t batch, uint32_t event);
   // make(text) of the text under `key`, once for each text that has a code.
@@ -96,8 +104,8 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
                   aggregate::Target* target);
   TextId MessageOf(std::string_view message);
   uint32_t FramesOf(std::string_view stacktrace);
-  uint64_t UnsampledBy(const RowRef& ref, uint64_t trace_state,
-                       const ShapeFacts& shape);
+  uint64_t UnsampledByState(uint64_t trace_state);
+  uint64_t UnsampledByRatio(const RowRef& ref, const ShapeFacts& shape);
   // `ref`: any span of the scope.
   TextId ServiceOf(uint32_t scope_row, const RowRef& ref);
 
@@ -118,9 +126,10 @@ class PartBuilder::Aggregates final : public aggregate::SpanDetails {
   std::vector<aggregate::SpanFacts> facts_;
   // Of outgoing spans whose shape has no `others`.
   std::vector<aggregate::Target> targets_;
-  // Column of a known key and the next of its values.
-  std::array<uint32_t, aggregate::kKnownKeys> columns_{};
-  std::array<size_t, aggregate::kKnownKeys> next_{};
+  // Columns of known keys, null if no shape had it yet, and the next of their
+  // values.
+  std::array<const ColumnBuilder*, aggregate::kKnownKeys> columns_{};
+  std::array<const uint64_t*, aggregate::kKnownKeys> next_{};
   size_t first_ = 0;  // of the trace
 };
 

@@ -108,7 +108,7 @@ Status PageSink::Flush() {
 uint32_t TextInterner::Intern(std::string_view text) {
   if (gave_up_) return kNoCode;
   if (texts_.size() * 2 >= slots_.size()) Grow();
-  const uint64_t hash = Hash64(text);
+  const uint64_t hash = TableHash(text);
   size_t slot = hash & (slots_.size() - 1);
   while (slots_[slot] != 0) {
     const uint32_t code = slots_[slot] - 1;

@@ -37,7 +37,7 @@ class PartBuilder {
 
   struct TextHash {
     using is_avalanching = void;
-    size_t operator()(std::string_view text) const { return Hash64(text); }
+    size_t operator()(std::string_view text) const { return TableHash(text); }
   };
 
   // What the first pass over a batch found out.
