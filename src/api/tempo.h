@@ -7,9 +7,9 @@
 
 namespace khtrace::api {
 
-// Tempo's HTTP API as Grafana's Tempo data source calls it: probes and trace
-// by id, v1 and v2, in JSON and protobuf. Search, tags and metrics need
-// TraceQL and answer 501. `api` and `health` must outlive the router.
+// Tempo's HTTP API as Grafana's Tempo data source calls it, in JSON and
+// protobuf: probes, traces by id and what differs between them, searches, tags
+// and metrics. `api` and `health` must outlive the router.
 void RegisterTempo(net::HttpRouter& router, const ApiContext& api,
                    const telemetry::Health& health);
 

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/api_context.h"
 #include "base/request_context.h"
@@ -30,6 +31,15 @@ struct TraceDiffRequest {
 
 // From a body of JSON. kInvalidArgument.
 Result<TraceDiffRequest> ReadTraceDiffRequest(std::string_view body);
+
+// What makes two traces hard to compare: ids in the names of spans, and spans
+// without duration.
+struct TraceDiffWarning {
+  std::string_view code;  // Tempo's
+  std::string message;
+};
+std::vector<TraceDiffWarning> WarningsOf(const query::DiffTrace& base,
+                                         const query::DiffTrace& compare);
 
 // What of a composed answer a patch may be; a larger one is told by its size.
 inline constexpr size_t kMaxComposedPatchBytes = 64u << 10;

@@ -25,77 +25,7 @@ using query::TraceDiff;
 using query::TraceDiffSummary;
 using Span = DiffTrace::Span;
 
-struct Warning {
-  std::string_view code;
-  std::string message;
-};
-
 int64_t Milliseconds(int64_t nanos) { return nanos / 1'000'000; }
-
-// A word of a name that looks like the id of one request: six digits, or eight
-// of a hexadecimal number or UUID.
-bool HasId(std::string_view name) {
-  size_t digits = 0;
-  size_t hex = 0;
-  bool plain = true;  // digits alone
-  bool whole = true;  // nothing but hexadecimal digits and dashes
-  const auto ends = [&] {
-    const bool is_id = whole && digits > 0 && (plain ? digits >= 6 : hex >= 8);
-    digits = hex = 0;
-    plain = whole = true;
-    return is_id;
-  };
-  for (const char c : name) {
-    const bool digit = c >= '0' && c <= '9';
-    const char lower = static_cast<char>(c | 0x20);
-    const bool letter = lower >= 'a' && lower <= 'z';
-    if (!digit && !letter && c != '-' && c != '_') {
-      if (ends()) return true;
-      continue;
-    }
-    digits += digit ? 1 : 0;
-    hex += digit || (letter && lower <= 'f') || c == '-' ? 1 : 0;
-    plain = plain && digit;
-    whole = whole && (digit || (letter && lower <= 'f') || c == '-');
-  }
-  return ends();
-}
-
-std::string Described(const Span& span) {
-  return fmt::format("\"{}\" of service \"{}\"", SanitizeUtf8(span.name),
-                     SanitizeUtf8(span.service));
-}
-
-void AddWarnings(const DiffTrace& trace, std::string_view side,
-                 std::vector<Warning>* warnings) {
-  size_t invalid = 0;
-  const Span* example = nullptr;
-  const Span* with_id = nullptr;
-  for (const Span& span : trace.spans()) {
-    if (with_id == nullptr && HasId(span.name)) with_id = &span;
-    if (span.duration) continue;
-    ++invalid;
-    if (example == nullptr) example = &span;
-  }
-  const bool told = !warnings->empty() &&
-                    warnings->front().code == "high_cardinality_span_name";
-  if (with_id != nullptr && !told) {
-    warnings->insert(
-        warnings->begin(),
-        {"high_cardinality_span_name",
-         fmt::format("span name {} seems to have the id of one request in it: "
-                     "names are compared as they are, so the same operation "
-                     "may be told as added and removed; ids belong into "
-                     "attributes",
-                     Described(*with_id))});
-  }
-  if (invalid == 0) return;
-  warnings->push_back(
-      {"invalid_duration",
-       fmt::format("{} trace has {} spans without a duration (no start, or an "
-                   "end before it), which is null where it changed; such as {}",
-                   side, invalid, Described(*example))});
-}
 
 class Writer {
  public:
@@ -106,10 +36,8 @@ class Writer {
         diff_(query::CompareTraces(base, compare)),
         max_bytes_(max_bytes),
         out_(*out),
-        w_(out) {
-    AddWarnings(base, "base", &warnings_);
-    AddWarnings(compare, "compare", &warnings_);
-  }
+        w_(out),
+        warnings_(WarningsOf(base, compare)) {}
 
   Status Patch();
   void Summary();
@@ -157,6 +85,7 @@ class Writer {
             const TraceDiffSummary::Side& side);
   void Service(const TraceDiffSummary::Service& service);
   void Signal(std::string_view key, int64_t change);
+  void Changes(const TraceDiffSummary& summary);
   void Warnings();
 
   const DiffTrace& base_;
@@ -165,7 +94,7 @@ class Writer {
   const size_t max_bytes_;
   std::string& out_;
   wire::JsonWriter w_;
-  std::vector<Warning> warnings_;
+  const std::vector<TraceDiffWarning> warnings_;
 };
 
 void Writer::Reference(const Span& span, const std::vector<uint32_t>& path) {
@@ -308,7 +237,7 @@ void Writer::Removed(uint32_t number) {
 void Writer::Warnings() {
   w_.Key("warnings");
   w_.BeginArray();
-  for (const Warning& warning : warnings_) {
+  for (const TraceDiffWarning& warning : warnings_) {
     w_.BeginObject();
     Text("code", warning.code);
     Text("message", warning.message);
@@ -395,8 +324,8 @@ void Writer::Signal(std::string_view key, int64_t change) {
   Text(key, change > 0 ? "increased" : change < 0 ? "decreased" : "unchanged");
 }
 
-void Writer::Summary() {
-  const TraceDiffSummary summary = query::Summarize(base_, compare_, diff_);
+// Signals, how much of it is comparable, and counts.
+void Writer::Changes(const TraceDiffSummary& summary) {
   const auto change = [](uint64_t before, uint64_t after) {
     return static_cast<int64_t>(after) - static_cast<int64_t>(before);
   };
@@ -406,10 +335,6 @@ void Writer::Summary() {
       Milliseconds(change(summary.base.sum, summary.compare.sum));
   const int64_t errors = change(summary.base.errors, summary.compare.errors);
   const int64_t spans = change(base_.spans().size(), compare_.spans().size());
-  w_.BeginObject();
-  Text("version", "trace-summary-v0-native");
-  Side("base", base_, summary.base);
-  Side("compare", compare_, summary.compare);
   w_.Key("signals");
   w_.BeginObject();
   Signal("traceLatency", latency);
@@ -438,6 +363,15 @@ void Writer::Summary() {
   Number("fieldChanges", diff_.field_changes);
   Number("attributeChanges", diff_.attribute_changes);
   w_.EndObject();
+}
+
+void Writer::Summary() {
+  const TraceDiffSummary summary = query::Summarize(base_, compare_, diff_);
+  w_.BeginObject();
+  Text("version", "trace-summary-v0-native");
+  Side("base", base_, summary.base);
+  Side("compare", compare_, summary.compare);
+  Changes(summary);
   if (!warnings_.empty()) Warnings();
   w_.Key("changedServices");
   w_.BeginArray();
