@@ -132,7 +132,10 @@ PlanNode PhysicalMetrics(const MetricsPlan& plan, bool cached, PlanNode scan,
     const SampledPipeline& spans = function->spans;
     PlanNode pruning = printer.Pruning(spans.pipeline);
     if (!pruning.children.empty()) node.children.push_back(std::move(pruning));
-    if (!spans.sampling.everything()) {
+    if (spans.cheap) {
+      node.children.push_back(
+          {"sample", "everything: to choose spans would cost as much"});
+    } else if (!spans.sampling.everything()) {
       node.children.push_back(printer.Operator(
           "sample", SampleText(spans.sampling), &spans.sampling));
     }

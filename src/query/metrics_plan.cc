@@ -42,6 +42,20 @@ Expr LeafExpr(const Attribute& attribute, ColumnSet* columns) {
   return expr;
 }
 
+// Of a query whose share is to be found out: where it costs more than it saves.
+void LeaveOutSampling(const FoldPlan& fold, SampledPipeline* spans) {
+  const auto column = [](const Expr& value) {
+    return value.leaf.kind == Leaf::Kind::kColumn && !value.leaf.parent;
+  };
+  Sampling& sampling = spans->sampling;
+  spans->cheap = sampling.adaptive == Sampling::Adaptive::kSpans &&
+                 !fold.aggregate->compare && fold.by.size() <= 1 &&
+                 std::all_of(fold.by.begin(), fold.by.end(), column) &&
+                 (!fold.value || column(*fold.value)) &&
+                 IsCheap(spans->pipeline);
+  if (spans->cheap) sampling.adaptive = Sampling::Adaptive::kNone;
+}
+
 // What a metrics query reads, and where its functions are found again.
 class Planner {
  public:
@@ -88,6 +102,7 @@ Status Planner::AddFunction(const MetricsQuery& query) {
     fold.by.push_back(LeafExpr(by, &plan_->columns));
   }
   RETURN_IF_ERROR(CheckColumns(plan_->columns));
+  LeaveOutSampling(fold, &plan->spans);
   if (query.aggregate.compare) {
     RETURN_IF_ERROR(AddCompare(*query.aggregate.compare, &fold));
   }

@@ -89,9 +89,11 @@ double FrameSample::StrideAfter(const Mask& looked_at,
 void FrameSample::KeepSpans(SampleRange range, uint32_t trace,
                             Mask* rows) const {
   const uint64_t hash = hashes_[trace];
+  const uint64_t* const starts = starts_->data();
+  uint8_t* const kept = rows->data();
   const uint32_t end = traces_->first_rows[trace + 1];
   for (uint32_t row = traces_->first_rows[trace]; row < end; ++row) {
-    (*rows)[row] &= range.Has(SampleHash(hash, (*starts_)[row])) ? 1 : 0;
+    kept[row] &= range.Has(SampleHash(hash, starts[row])) ? 1 : 0;
   }
 }
 
@@ -130,6 +132,23 @@ std::vector<uint32_t> FrameSample::TracesIn(const Mask& rows) const {
     }
   }
   return found;
+}
+
+bool IsCheap(const Expr& truth) {
+  switch (MethodOf(truth)) {
+    case FilterMethod::kConstant:
+      return true;
+    case FilterMethod::kColumn:
+      return truth.predicate.kind == Predicate::Kind::kCompare &&
+             !truth.leaf.judged();
+    case FilterMethod::kAll:
+    case FilterMethod::kAny:
+    case FilterMethod::kNot:
+      return std::all_of(truth.children.begin(), truth.children.end(),
+                         [](const Expr& child) { return IsCheap(child); });
+    default:
+      return false;
+  }
 }
 
 class Run {
@@ -219,6 +238,15 @@ Status Run::Frame() {
 }
 
 }  // namespace
+
+bool IsCheap(const PipelinePlan& pipeline) {
+  return std::all_of(pipeline.stages.begin(), pipeline.stages.end(),
+                     [](const StagePlan& stage) {
+                       const auto* spansets = std::get_if<SpansetPlan>(&stage);
+                       return spansets != nullptr && spansets->filter &&
+                              IsCheap(*spansets->filter);
+                     });
+}
 
 Status RunSampled(const SampledPipeline& plan, const RequestContext& context,
                   FrameEval& eval, const WeightedRows& visit) {

@@ -16,7 +16,13 @@ struct SampledPipeline {
   PipelinePlan pipeline;
   Sampling sampling;
   Leaf start;  // the column of the spans' starts
+  // The share was to be found out, and `sampling` is everything instead: to
+  // choose spans costs as much as to test and count them.
+  bool cheap = false;
 };
+
+// Whether spans come through by comparisons of whole columns alone.
+bool IsCheap(const PipelinePlan& pipeline);
 
 // Takes the rows that came through a pipeline, each of which stands for
 // `weight` spans. `eval` may be that of another frame than the one that was

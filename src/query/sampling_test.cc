@@ -250,8 +250,9 @@ TEST_F(SampledMetrics, EstimatesAreRightOnAverage) {
        "sample=0.2", deviation(0.2, kTraces)},
       {"{ name = `root` } > { status = error } | count_over_time()",
        "span_sample=0.2", deviation(0.2, kTraces * 2)},
-      {"{ } | count_over_time()", "sample=true", deviation(0.1, kSpans)},
-      {"{ status = error } | count_over_time()", "sample=true",
+      {"{ name =~ `.*` } | count_over_time()", "sample=true",
+       deviation(0.1, kSpans)},
+      {"{ name =~ `.*` && status = error } | count_over_time()", "sample=true",
        deviation(0.25, kSpans / 4)},
       {"{ name = `root` } > { .n = 0 } | count_over_time()", "sample=true",
        deviation(0.5, kTraces / 10.0)},
@@ -326,6 +327,25 @@ TEST_F(SampledMetrics, OfFewEverythingIsLookedAt) {
       EXPECT_EQ(Total(Run(store, hinted)), exact) << query;
     }
   }
+}
+
+TEST_F(SampledMetrics, WhereItSavesNothingEverythingIsLookedAt) {
+  OneUnit store;
+  Fill(1, &store);
+  EXPECT_EQ(Total(Run(store,
+                      "{ kind = unspecified && !(status = error) } | "
+                      "count_over_time() by (name) with(sample=true)")),
+            kTraces * 6);
+  const traceql::Query query = *traceql::ParseQuery(
+      "{ status = error } | rate() with(span_sample=true)");
+  const auto explained = ExplainMetrics(store, {}, Request(query), false);
+  ASSERT_TRUE(explained);
+  EXPECT_THAT(ToText(*explained),
+              HasSubstr("sample everything: to choose spans would cost as"));
+  EXPECT_NE(Total(Run(store,
+                      "{ name =~ `.*` } | count_over_time() "
+                      "with(sample=true)")),
+            kTraces * kSpansOfTrace);
 }
 
 TEST_F(SampledMetrics, SmallerSampleIsPartOfLargerOne) {
