@@ -15,4 +15,9 @@ void TuneAllocator() {
   mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
+void TrimAllocator() {
+  constexpr size_t kMuch = 64 << 20;
+  if (mallinfo2().fordblks >= kMuch) malloc_trim(0);
+}
+
 }  // namespace khtrace::app

@@ -27,6 +27,7 @@
 #include "api/tracing.h"
 #include "api/tracing_alerts.h"
 #include "api/ui_landing.h"
+#include "app/allocator.h"
 #include "app/process_metrics.h"
 #include "app/server_figures.h"
 #include "app/store_metrics.h"
@@ -56,6 +57,8 @@ constexpr std::chrono::seconds kStopPatience{5};
 constexpr int kUpkeepNiceness = 10;
 // A gRPC connection of a query port that asks nothing is closed.
 constexpr std::chrono::minutes kGrpcIdle{2};
+// Free memory is given back to the system so often.
+constexpr std::chrono::minutes kTrimEvery{1};
 
 // On Linux a thread has a niceness of its own. Best effort.
 void YieldToOtherThreads() {
@@ -108,6 +111,10 @@ class ServerImpl : public Server {
     RETURN_IF_ERROR(OpenReceiver());
     if (alerting_ && config_.alerting.enabled) alerting_->Start();
     warm_up_ = std::jthread([this](std::stop_token stop) { WarmUp(stop); });
+    trim_.emplace("trim", [] {
+      TrimAllocator();
+      return kTrimEvery;
+    });
     return {};
   }
 
@@ -360,6 +367,7 @@ class ServerImpl : public Server {
   std::unique_ptr<api::ApiContext> api_;
   std::unique_ptr<analysis::Analyzer> analyzer_;
   std::jthread warm_up_;
+  std::optional<PeriodicThread> trim_;
   std::optional<alerting::StoreSource> alert_source_;
   std::unique_ptr<alerting::Engine> alerting_;
   std::unique_ptr<pipeline::StoreExporter> exporter_;

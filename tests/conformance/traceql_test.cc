@@ -120,10 +120,13 @@ class TraceQlOverBackends : public ::testing::TestWithParam<size_t> {
     ASSERT_TRUE(WriteNow(store(), std::move(batch)).has_value());
     under_test_->Flush();
   }
-  size_t Found(std::string_view text) {
+  size_t Found(std::string_view text, UnixNanos start = {},
+               UnixNanos end = UnixNanos::Max()) {
     const traceql::Query query = Parsed(text);
     query::SearchRequest request;
     request.query = &query;
+    request.start = start;
+    request.end = end;
     const auto result = query::Search(store(), {}, request);
     return result ? result->traces.size() : SIZE_MAX;
   }
@@ -149,6 +152,24 @@ TEST_P(TraceQlOverBackends, SpanOfCenturiesHidesNothing) {
   }
   WriteAndFlush(std::make_shared<const model::SpanBatch>(builder.Build()));
   EXPECT_EQ(Found("{ duration > 1s && duration < 10s }"), 1u);
+}
+
+// It is there at its start, at least.
+TEST_P(TraceQlOverBackends, SpanThatEndsBeforeItStartsIsFound) {
+  model::SpanBatchBuilder builder;
+  builder.AddResource();
+  builder.AddScope("suite", "1");
+  model::SpanBatchBuilder::SpanFields fields;
+  fields.trace_id = {7, 1};
+  fields.span_id = {1};
+  fields.start = AtMillis(100);
+  fields.end = AtMillis(40);
+  fields.name = "op";
+  builder.AddSpan(fields);
+  WriteAndFlush(std::make_shared<const model::SpanBatch>(builder.Build()));
+  EXPECT_EQ(Found("{ }", AtMillis(100), AtMillis(200)), 1u);
+  EXPECT_EQ(Found("{ }", AtMillis(50), AtMillis(150)), 1u);
+  EXPECT_EQ(Found("{ }", AtMillis(101), AtMillis(200)), 0u);
 }
 
 // A trace of five spans with texts that nobody else has, an event and a link.

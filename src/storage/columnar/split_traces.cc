@@ -86,7 +86,10 @@ UnixNanos SplitTrace::last_start() const {
   return TimesOf(*this, [](const auto& i) { return i.max_start; }).second;
 }
 UnixNanos SplitTrace::last_end() const {
-  return TimesOf(*this, [](const auto& i) { return i.max_end; }).second;
+  // Which may be before the span's own start.
+  return TimesOf(*this,
+                 [](const auto& i) { return std::max(i.max_start, i.max_end); })
+      .second;
 }
 
 void SplitTraces::DropGone(const PartList& parts) {

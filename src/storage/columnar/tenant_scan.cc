@@ -207,8 +207,10 @@ void TenantScan::PlanHeads() {
 
 Status TenantScan::PlanPart(uint32_t number, QueryLosses* losses) {
   const Part& part = *(*view_.parts)[number];
-  if (part.info().min_start > request_->end ||
-      part.info().max_end < request_->start) {
+  const PartInfo& info = part.info();
+  // A span may end before it starts.
+  if (info.min_start > request_->end ||
+      std::max(info.max_start, info.max_end) < request_->start) {
     ++summary_.parts_skipped;
     return {};
   }
