@@ -120,7 +120,7 @@ std::string TraceByIdJson(const model::SpanBatch* trace, bool filtered) {
 Result<HttpResponse> TraceV2(const ApiContext& api,
                              const RequestContext& context,
                              const HttpRequest& request) {
-  ASSIGN_OR_RETURN(const std::optional<TraceFilter> filter,
+  ASSIGN_OR_RETURN(const std::optional<TraceSpanFilter> filter,
                    ReadTraceFilter(request.query));
   model::SpanBatchPtr trace;
   auto fetched = Fetch(api, context, request);

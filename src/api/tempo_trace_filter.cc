@@ -87,12 +87,12 @@ uint32_t ReadDepth(std::string_view name, int64_t fallback,
 
 }  // namespace
 
-Result<std::optional<TraceFilter>> ReadTraceFilter(
+Result<std::optional<TraceSpanFilter>> ReadTraceFilter(
     const net::QueryParams& query) {
   ParamReader params(query, Wording);
   const std::string_view q = WithoutSpace(params.Text({"q"}).value_or(""));
-  if (q.empty()) return std::optional<TraceFilter>();
-  TraceFilter filter;
+  if (q.empty()) return std::optional<TraceSpanFilter>();
+  TraceSpanFilter filter;
   const bool hierarchy = params.Bool({"keep_hierarchy"});
   filter.around.descendants = ReadDepth("match_depth", 0, &params);
   if (hierarchy)
@@ -102,7 +102,7 @@ Result<std::optional<TraceFilter>> ReadTraceFilter(
   return std::optional(std::move(filter));
 }
 
-Result<model::SpanBatchPtr> Apply(const TraceFilter& filter,
+Result<model::SpanBatchPtr> Apply(const TraceSpanFilter& filter,
                                   const ApiContext& api,
                                   const RequestContext& context,
                                   const model::SpanBatchPtr& trace) {

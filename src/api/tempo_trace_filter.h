@@ -15,7 +15,7 @@
 
 namespace khtrace::api {
 
-struct TraceFilter {
+struct TraceSpanFilter {
   traceql::FieldExpr condition;
   query::Relatives around;
 };
@@ -24,11 +24,11 @@ struct TraceFilter {
 // not looked at) and `match_depth`. Nothing without `q`, whatever the others
 // are. kInvalidArgument: `q` is not one filter; a depth below -1, which means
 // all.
-Result<std::optional<TraceFilter>> ReadTraceFilter(
+Result<std::optional<TraceSpanFilter>> ReadTraceFilter(
     const net::QueryParams& query);
 
 // What is left of the trace, the same object if that is all; nullptr: nothing.
-Result<model::SpanBatchPtr> Apply(const TraceFilter& filter,
+Result<model::SpanBatchPtr> Apply(const TraceSpanFilter& filter,
                                   const ApiContext& api,
                                   const RequestContext& context,
                                   const model::SpanBatchPtr& trace);
