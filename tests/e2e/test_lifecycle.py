@@ -283,10 +283,10 @@ def test_want_of_open_files_is_told_and_got_over(new_server):
     pid = server.process.pid
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     used = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 3, limits[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 16, limits[1]))
     address = ("127.0.0.1", server.port(OTLP_HTTP))
     with contextlib.ExitStack() as held:
-        for _ in range(8):
+        for _ in range(40):
             held.enter_context(socket.create_connection(address))
         eventually(lambda: "cannot accept a connection" in server.log(),
                    "word of the refused connections")

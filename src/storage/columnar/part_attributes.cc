@@ -272,10 +272,12 @@ void AttributeTable::Add(std::span<const RowRef> rows,
       const RowRef& later = rows[i + kFetchAttributes];
       const Owners& own = owners[later.batch];
       const uint32_t begin = own.ranges[later.row].begin;
-      const Attr* attr = own.batch->data().attributes.data() + begin;
-      __builtin_prefetch(attr);
-      __builtin_prefetch(attr + 4);
-      __builtin_prefetch(own.codes.data() + begin);
+      const auto& attributes = own.batch->data().attributes;
+      if (begin + 4 < attributes.size()) {
+        __builtin_prefetch(attributes.data() + begin);
+        __builtin_prefetch(attributes.data() + begin + 4);
+        __builtin_prefetch(own.codes.data() + begin);
+      }
     }
     const Owners& own = owners[ref.batch];
     const Shape& shape = found_[own.shapes[ref.row]];
